@@ -1,0 +1,53 @@
+"""Structured logs: a constant event name, data in fields, never a line a record."""
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+
+from shared.settings import ServiceSettings
+
+
+def configure(service: str, settings: ServiceSettings) -> None:
+    """Sends structlog's and logging's lines to stderr, as JSON or for reading."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _service(service),
+    ]
+    last: list[structlog.typing.Processor]
+    if settings.log_format == "json":
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    else:
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger; may be made before `configure`."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
+
+
+def _service(name: str) -> structlog.typing.Processor:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = name
+        return event
+
+    return add
