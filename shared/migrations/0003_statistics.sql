@@ -30,21 +30,22 @@ CREATE TABLE dirty (
 );
 CREATE INDEX dirty_device_bucket ON dirty (device, bucket);
 
--- `summary`: all values sorted while there are few, else an equi-rank grid (shared/statistics/summary.py).
+-- `summary`: float64, little endian: all values sorted while there are few, else an equi-rank grid
+-- (shared/statistics/summary.py).
 CREATE TABLE stats (
-    level    int4 NOT NULL,
-    device   int4 NOT NULL,
-    metric   int4 NOT NULL,
-    bucket   timestamptz NOT NULL,
-    count    int8 NOT NULL,
-    sum      float8 NOT NULL,  -- compensated: the sum is sum + sum_error
-    sum_error float8 NOT NULL,
-    min      float8 NOT NULL,
-    max      float8 NOT NULL,
-    m2       float8 NOT NULL,  -- sum of squared deviations from the mean
-    late     int8 NOT NULL,    -- readings that came after the bucket was first stored
-    rank_error float8 NOT NULL, -- of the summary; 0: exact
-    summary  float8[] NOT NULL,
+    level      int4 NOT NULL,
+    device     int4 NOT NULL,
+    metric     int4 NOT NULL,
+    bucket     timestamptz NOT NULL,
+    count      int8 NOT NULL,
+    sum        float8 NOT NULL, -- compensated: the sum is sum + sum_error
+    sum_error  float8 NOT NULL,
+    min        float8 NOT NULL,
+    max        float8 NOT NULL,
+    m2         float8 NOT NULL, -- sum of squared deviations from the mean
+    late       int8 NOT NULL,   -- readings that came after the bucket was first stored
+    rank_error float8 NOT NULL, -- of the summary's percentiles at most; 0: exact
+    summary    bytea NOT NULL,
     PRIMARY KEY (level, device, metric, bucket)
 ) PARTITION BY LIST (level);
 
