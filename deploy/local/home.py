@@ -1,0 +1,31 @@
+"""The folder of one stack: its data, logs and stack.env. PLUMBLINE_HOME names it; by default it is `.local`."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def default() -> Path:
+    """The absolute home of the stack that this call is about."""
+    named = os.environ.get("PLUMBLINE_HOME")
+    if named:
+        return Path(named).expanduser().resolve()
+    base = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+    return base / ".local"
+
+
+def log_file(home: Path, name: str) -> Path:
+    return home / "logs" / f"{name}.log"
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """One command at a time changes a stack; the next one waits here until it is done."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,70 @@
+"""Plumbline's own processes: which module, under which role, with which settings."""
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from deploy.local import process
+from deploy.local.environment import ROLES
+from deploy.local.ports import HOST, Claim
+
+MODULES = {
+    "ingestion": "ingestion_service",
+    "aggregation": "aggregation_service",
+    "api": "api_service",
+    "simulator": "simulator",
+}
+READY_S = 60.0
+_OTHERS = {f"{role.upper()}_PASSWORD" for role in ROLES.values()}
+
+
+def settings(name: str, values: Mapping[str, str], caller: Mapping[str, str], *, part: bool) -> dict[str, str]:
+    """The environment of service `name`: the caller's, the stack's addresses, and the service's own role.
+
+    For a part of a stack (`up --only`) what the caller set wins: a proxy's address, another role. What equals
+    stack.env is not the caller's wish: a shell that has sourced it must not make services run as the owner.
+    """
+    role = ROLES.get(name)
+    own = {"DB_USER": role, "DB_PASSWORD": values[f"{role.upper()}_PASSWORD"]} if role else {}
+    embedded = {"DATABASE_URL": "", "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
+    stack = {key: value for key, value in {**embedded, **values, **own}.items() if key not in _OTHERS}
+    wished = {key for key, value in caller.items() if part and value != values.get(key)}
+    wished |= {key.removesuffix("_FILE") for key in wished if key.endswith("_FILE")}
+    ours = {key: value for key, value in stack.items() if key not in wished}
+    return {key: value for key, value in caller.items() if key.removesuffix("_FILE") not in ours} | ours
+
+
+def start(
+    home: Path, name: str, env: Mapping[str, str], claims: Mapping[str, Claim], arguments: Sequence[str] = ()
+) -> psutil.Process:
+    """Start the service; `wait` says when it is ready."""
+    own = {"METRICS_HOST": HOST, "METRICS_PORT": str(claims[f"metrics-{name}"].port), "PYTHONUNBUFFERED": "1"}
+    if name == "api":
+        own |= {"API_HOST": HOST, "API_PORT": str(claims["api"].port)}
+    argv = [sys.executable, "-m", MODULES[name], *arguments]
+    locks = [claim.lock for claim in claims.values()]
+    return process.spawn(home, name, argv, {**env, **own}, keep_open=locks)
+
+
+def wait(home: Path, name: str, service: psutil.Process, url: str) -> None:
+    """Until the service says that it is ready, on `url`."""
+    process.wait_ready(home, name, service, lambda: answers(url), READY_S)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  a URL that we made
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def ready_url(name: str, values: Mapping[str, str]) -> str:
+    """Where a service says that it is ready: the API on /readyz, the others by serving their metrics."""
+    if name == "api":
+        return f"{values['API_URL']}/readyz"
+    return values[f"METRICS_URL_{name.upper()}"]

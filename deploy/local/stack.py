@@ -1,0 +1,237 @@
+"""Starting and stopping the whole stack: the order of things."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from deploy.local import environment, issuer, kafka, ports, postgres, process, prometheus, services
+from deploy.local.home import locked
+from shared import migrations, topics
+from shared.errors import PlumblineError
+from shared.settings import DatabaseSettings, TopicSettings, load
+
+SERVERS = ("kafka", "postgres", "prometheus")
+SERVICES = ("ingestion", "aggregation", "api", "simulator")
+PARTS = SERVERS + SERVICES
+DEFAULT_PARTS = tuple(part for part in PARTS if part != "simulator")
+PORTS = {
+    "kafka": ("kafka", "kafka-controller"),
+    "postgres": ("postgres",),
+    "prometheus": ("prometheus",),
+    "api": ("api", "metrics-api"),
+    **{name: (f"metrics-{name}",) for name in SERVICES if name != "api"},
+}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to start: `only_part` lets the caller's environment win, `wished` names ports, the rest is for tests."""
+
+    only_part: bool = False
+    wished: Mapping[str, int] = field(default_factory=dict)
+    postgres: Mapping[str, str] = field(default_factory=dict)
+    simulator: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `up` did: which parts it started, which it found running, and the variables of stack.env."""
+
+    started: tuple[str, ...]
+    reused: tuple[str, ...]
+    values: Mapping[str, str]
+
+
+def choose(names: Iterable[str]) -> tuple[str, ...]:
+    """The parts with these names, in the order to start them."""
+    wanted = set(names)
+    unknown = wanted - set(PARTS)
+    if unknown:
+        raise PlumblineError(f"no such part: {', '.join(sorted(unknown))} → choose from {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in wanted)
+
+
+def up(home: Path, parts: Sequence[str] = DEFAULT_PARTS, options: Options | None = None, say: Say = print) -> Outcome:
+    """Start what doesn't run, and return once each part has answered.
+
+    If it fails or is interrupted, what it had started is stopped again; what ran before stays.
+    """
+    with locked(home):
+        start = _Start(home, options or Options(), say)
+        try:
+            return start.run(parts)
+        except BaseException:
+            for name in reversed(start.started):
+                _stop_part(home, name, process.find(home).get(name, []))
+            raise
+
+
+class _Start:
+    """One `up`, from the ports to the last answer."""
+
+    def __init__(self, home: Path, options: Options, say: Say) -> None:
+        self.home, self.options, self.say = home, options, say
+        self.running = process.find(home)
+        self.before = environment.read(home)
+        self.values = environment.with_secrets(self.before, home)
+        self.claims: dict[str, dict[str, ports.Claim]] = {}
+        self.started: list[str] = []
+        self.processes: dict[str, psutil.Process] = {}
+
+    def run(self, parts: Sequence[str]) -> Outcome:
+        if "prometheus" in parts and prometheus.program() is None:
+            parts = [part for part in parts if part != "prometheus"]
+            self.say("prometheus isn't installed: the stack runs without it (see `plumbline doctor`)")
+        for name in parts:
+            if name in self.running and not process.healthy(self.running[name]):
+                _stop_part(self.home, name, self.running.pop(name))
+        try:
+            parts = self._claim_ports(parts)
+            environment.write(self.home, self.values)
+            issuer.ensure(self.values)
+            prometheus.discover(self.home, self.values)
+            self._servers(parts)
+            self._services(parts)
+        finally:
+            for claims in self.claims.values():
+                for claim in claims.values():
+                    claim.release()
+        return Outcome(tuple(self.started), tuple(part for part in parts if part in self.running), self.values)
+
+    def _claim_ports(self, parts: Sequence[str]) -> Sequence[str]:
+        """Claim the ports of what will start; services whose server moves to another port start anew."""
+        known = environment.ports(self.values)
+        wished = {**ports.DEFAULTS, **self.options.wished, **known}
+        for part in parts:
+            if part not in self.running:
+                self.claims[part] = {name: self._claim(part, name, wished[name]) for name in PORTS[part]}
+        chosen = {name: claim.port for claims in self.claims.values() for name, claim in claims.items()}
+        self.values |= environment.addresses(chosen)
+        if not any(chosen.get(name, known.get(name)) != known.get(name) for name in ("kafka", "postgres")):
+            return parts
+        moved = [name for name in SERVICES if name in self.running]
+        for name in moved:
+            self.say(f"{name} starts anew: its server has another port")
+            _stop_part(self.home, name, self.running.pop(name))
+            self.claims[name] = {port: self._claim(name, port, wished[port]) for port in PORTS[name]}
+        return choose([*parts, *moved])
+
+    def _claim(self, part: str, name: str, wished: int) -> ports.Claim:
+        claim = ports.claim(wished)
+        if claim.port != wished:
+            self.say(f"port {wished} is taken: {part} uses {claim.port} ({name})")
+        return claim
+
+    def _servers(self, parts: Sequence[str]) -> None:
+        for name in SERVERS:
+            if name in parts:
+                self.processes[name] = self._running(name) or self._spawn_server(name)
+        if "postgres" in self.processes:
+            postgres.wait(self.home, self.processes["postgres"], conninfo(self.values))
+        if "postgres" in parts or "postgres" in self.running:
+            self._migrate()
+        if "kafka" in self.processes:
+            kafka.wait(self.home, self.processes["kafka"], self._port("kafka"))
+        if "kafka" in parts or "kafka" in self.running:
+            self._make_topics()
+        if "prometheus" in self.processes:
+            prometheus.wait(self.home, self.processes["prometheus"], self._port("prometheus"))
+
+    def _running(self, name: str) -> psutil.Process | None:
+        """The part's process if it runs; else say that it is starting."""
+        if name in self.running:
+            return self.running[name][0]
+        self.say(f"starting {name}")
+        self.started.append(name)
+        return None
+
+    def _port(self, name: str) -> int:
+        return environment.ports(self.values)[name]
+
+    def _spawn_server(self, name: str) -> psutil.Process:
+        claims = self.claims[name]
+        if name == "kafka":
+            return kafka.start(self.home, claims["kafka"], claims["kafka-controller"])
+        if name == "postgres":
+            return postgres.start(self.home, claims["postgres"], self.values["DB_PASSWORD"], self.options.postgres)
+        binary = prometheus.program()
+        if binary is None:
+            raise PlumblineError("prometheus vanished while the stack was starting")
+        return prometheus.start(self.home, binary, claims["prometheus"])
+
+    def _migrate(self) -> None:
+        passwords = {role: self.values[f"{role.upper()}_PASSWORD"] for role in environment.ROLES.values()}
+        for name in migrations.migrate(conninfo(self.values), passwords):
+            self.say(f"applied migration {name}")
+
+    def _make_topics(self) -> None:
+        bootstrap = self.values["KAFKA_BOOTSTRAP_SERVERS"]
+        own = {"kafka_bootstrap_servers": bootstrap, "kafka_security_protocol": "PLAINTEXT"}
+        for name in topics.ensure(load(TopicSettings).model_copy(update=own)):
+            self.say(f"made topic {name}")
+
+    def _services(self, parts: Sequence[str]) -> None:
+        for name in SERVICES:
+            if name in parts:
+                self.processes[name] = self._running(name) or self._spawn_service(name)
+        for name in SERVICES:
+            if name in parts:
+                services.wait(self.home, name, self.processes[name], services.ready_url(name, self.values))
+
+    def _spawn_service(self, name: str) -> psutil.Process:
+        env = services.settings(name, self.values, os.environ, part=self.options.only_part)
+        arguments = self.options.simulator if name == "simulator" else ()
+        return services.start(self.home, name, env, self.claims[name], arguments)
+
+
+def conninfo(values: Mapping[str, str]) -> str:
+    """libpq's connection string for the stack's owner."""
+    fields = {name.lower(): value for name, value in values.items() if name.startswith("DB_")}
+    return DatabaseSettings.model_validate({"database_url": "", **fields}).conninfo("plumbline-operator")
+
+
+def down(home: Path, parts: Sequence[str] = PARTS, say: Say = print) -> list[str]:
+    """Stop the parts in the reverse order of their start; returns the names of those that ran. Data stays."""
+    with locked(home):
+        return _down(home, parts, say)
+
+
+def _down(home: Path, parts: Sequence[str], say: Say) -> list[str]:
+    running = process.find(home)
+    known = [name for name in reversed(PARTS) if name in parts and name in running]
+    others = [name for name in running if name not in PARTS]
+    for name in others + known:
+        say(f"stopping {name}")
+        _stop_part(home, name, running[name])
+    if "postgres" in parts:
+        postgres.stop(home, [])  # backends that outlived a killed server
+    return others + known
+
+
+def _stop_part(home: Path, name: str, processes: list[psutil.Process]) -> None:
+    if name == "postgres":
+        postgres.stop(home, processes)
+    else:
+        process.stop(processes, signal.SIGTERM)
+
+
+def reset(home: Path, say: Say = print) -> None:
+    """Stop everything and remove the data, the secrets and the logs: the next `up` starts from nothing."""
+    with locked(home):
+        _down(home, PARTS, say)
+        for name in ("kafka", "postgres", "prometheus", "logs"):
+            shutil.rmtree(home / name, ignore_errors=True)
+        shutil.rmtree(postgres.outside(home), ignore_errors=True)
+        for pattern in ("stack.env*", "kafka.properties", "prometheus*", "issuer-*", "postgres.password"):
+            for file in home.glob(pattern):
+                file.unlink()
+        (home / "lock").unlink()
+    if not any(home.iterdir()):
+        home.rmdir()

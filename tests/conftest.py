@@ -1,0 +1,51 @@
+"""Real servers for the tests: one Kafka and one Postgres a session, a database and topics of its own a test.
+
+Each session has its own folder and ports, so that sessions can run side by side.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+
+from deploy.local import stack as embedded
+from tests import servers
+from tests.servers import Database, Topics
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The variables of stack.env of a Kafka and a Postgres that run for this session only."""
+    home = tmp_path_factory.mktemp("stack").resolve()
+    first = random.randrange(20_000, 30_000)  # below the range that outgoing connections take theirs from
+    options = embedded.Options(
+        wished={"kafka": first, "kafka-controller": first + 1, "postgres": first + 2},
+        postgres={"fsync": "off", "full_page_writes": "off"},  # a test's data needn't outlive the machine
+    )
+    try:
+        outcome = embedded.up(home, ("kafka", "postgres"), options, say=lambda _: None)
+        servers.make_template(outcome.values)
+        yield outcome.values
+    finally:
+        embedded.reset(home, say=lambda _: None)
+
+
+@pytest.fixture
+def database(stack: Mapping[str, str]) -> Iterator[Database]:
+    """A migrated database of the test's own."""
+    with servers.database(stack) as made:
+        yield made
+
+
+@pytest.fixture
+def make_topics(stack: Mapping[str, str]) -> Iterator[Callable[[int], Topics]]:
+    """Makes topics of the test's own with so many partitions each; deleted after the test."""
+    with ExitStack() as made:
+        yield lambda partitions: made.enter_context(servers.fresh_topics(stack, partitions))
+
+
+@pytest.fixture
+def topics(make_topics: Callable[[int], Topics]) -> Topics:
+    """Topics of the test's own with two partitions each."""
+    return make_topics(2)
