@@ -1,0 +1,261 @@
+"""Many events in one call, as columns: what gateway and consumer share, so that they can't disagree.
+
+The usual form (device_id, timestamp as text or integer, data_payload of numbers) is decoded by msgspec and checked
+column by column. Whatever that refuses, or might read otherwise than the contract wants (an escape, a duplicate
+key), goes alone through `strict.decode_one`, which decides.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared.events.codes import Code, Limits, Refused, Reject
+from shared.events.strict import METRIC_NAME, Event, decode_one, normalise_device
+from shared.events.timestamps import BAD, parse_number, parse_texts
+
+_CACHE_SIZE = 200_000
+
+
+class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    device_id: str
+    timestamp: str | int
+    data_payload: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The events of one layout, in the order of the input: m of them with k metrics."""
+
+    names: tuple[str, ...]  # sorted by code point
+    position: npt.NDArray[np.int64]  # (m,) place in the input
+    device: list[str]  # in NFC
+    ts_us: npt.NDArray[np.int64]  # (m,) microseconds since 1970
+    values: npt.NDArray[np.float64]  # (m, k)
+    extras: list[bytes | None] | None  # JSON objects; None: none of them has any
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What can be taken, a group a layout (a layout with extras may come twice), and what can't."""
+
+    groups: list[Group]
+    rejects: list[Reject]  # by position
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shape:
+    """The keys of a payload as they were written."""
+
+    names: tuple[str, ...]
+    order: list[int] | None  # of the written values, to be in the order of `names`; None: they are
+    colons: int
+
+
+class Decoder:
+    """Keeps what it learnt of devices and layouts from call to call; for one thread."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._decode = msgspec.json.Decoder(_Usual).decode
+        self._devices: dict[str, str] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def decode(
+        self, values: Sequence[bytes | None], now_us: int, keys: Sequence[bytes | None] | None = None
+    ) -> Decoded:
+        """Decodes each value (None: a tombstone); `keys` are Kafka's, to be compared with the device ids."""
+        usual, alone = self._usual(values)
+        rejects: list[Reject] = []
+        groups = list(self._columns(values, usual, alone, now_us))
+        groups += _grouped(self._one_by_one(values, alone, now_us, rejects))
+        if keys is not None:
+            groups = [group for g in groups if len((group := _matching(g, keys, rejects)).position)]
+        rejects.sort(key=lambda reject: reject.position)
+        return Decoded(groups, rejects)
+
+    def _usual(self, values: Sequence[bytes | None]) -> tuple[list[_Usual | None], set[int]]:
+        """What msgspec can decode, None elsewhere, and the positions that need a look of their own."""
+        usual: list[_Usual | None] = []
+        alone: set[int] = set()
+        source = iter(values)
+        while len(usual) < len(values):
+            try:
+                usual.extend(map(self._decode, source))  # type: ignore[arg-type]
+            except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+                alone.add(len(usual))  # extend kept what came before the one that was refused
+                usual.append(None)
+        present = [value for value in values if value is not None]
+        if b"\\" in b"".join(present):
+            alone |= {i for i, value in enumerate(values) if value is not None and b"\\" in value}
+        if max(map(len, present), default=0) > self._limits.max_event_bytes:
+            alone |= {i for i, value in enumerate(values) if len(value or b"") > self._limits.max_event_bytes}
+        return usual, alone
+
+    def _columns(
+        self, values: Sequence[bytes | None], usual: list[_Usual | None], alone: set[int], now_us: int
+    ) -> Iterator[Group]:
+        """The groups of the usual form; adds to `alone` what a column's check doubts."""
+        positions = [i for i in range(len(usual)) if i not in alone] if alone else list(range(len(usual)))
+        events: list[_Usual] = [usual[i] for i in positions]  # type: ignore[misc]
+        if not events:
+            return
+        shapes = self._shapes_of(events)
+        devices = self._devices_of(events)
+        ts_us = _timestamps(events)
+        good = (ts_us <= now_us + self._limits.max_future_us) & (ts_us >= now_us - self._limits.max_age_us)
+        if None in devices or None in shapes:
+            good &= np.array([None not in pair for pair in zip(devices, shapes, strict=True)])
+        good &= _no_duplicate_key(values, positions, events, shapes)
+        alone.update(positions[i] for i in np.flatnonzero(~good))
+        position = np.array(positions, np.int64)
+        for shape, rows in _by_shape(shapes, good):
+            flat = np.fromiter(
+                chain.from_iterable(events[i].data_payload.values() for i in rows.tolist()),
+                np.float64,
+                len(rows) * len(shape.names),
+            )
+            matrix = flat.reshape(len(rows), len(shape.names))
+            yield Group(
+                shape.names,
+                position[rows],
+                [str(devices[i]) for i in rows.tolist()],
+                ts_us[rows],
+                matrix if shape.order is None else matrix[:, shape.order],
+                None,
+            )
+
+    def _devices_of(self, events: list[_Usual]) -> list[str | None]:
+        devices = list(map(self._devices.get, [event.device_id for event in events]))
+        if None in devices:
+            if len(self._devices) > _CACHE_SIZE:
+                self._devices.clear()
+            for i, event in enumerate(events):
+                if devices[i] is None:
+                    devices[i] = self._learn_device(event.device_id)
+        return devices
+
+    def _learn_device(self, raw: str) -> str | None:
+        try:
+            return self._devices.setdefault(raw, normalise_device(raw))
+        except Refused:
+            return None  # decode_one will say why
+
+    def _shapes_of(self, events: list[_Usual]) -> list[_Shape | None]:
+        written = [tuple(event.data_payload) for event in events]
+        shapes = list(map(self._shapes.get, written))
+        if None in shapes:
+            if len(self._shapes) > _CACHE_SIZE // 100:
+                self._shapes.clear()
+            shapes = [shape or self._learn_shape(keys) for shape, keys in zip(shapes, written, strict=True)]
+        return shapes
+
+    def _learn_shape(self, written: tuple[str, ...]) -> _Shape | None:
+        if len(written) > self._limits.max_metrics or not all(map(METRIC_NAME.fullmatch, written)):
+            return None
+        order = sorted(range(len(written)), key=written.__getitem__)
+        names = tuple(written[i] for i in order)
+        shape = _Shape(names, None if names == written else order, "".join(written).count(":"))
+        return self._shapes.setdefault(written, shape)
+
+    def _one_by_one(
+        self, values: Sequence[bytes | None], alone: set[int], now_us: int, rejects: list[Reject]
+    ) -> list[tuple[int, Event]]:
+        taken = []
+        for i in sorted(alone):
+            try:
+                taken.append((i, decode_one(values[i], self._limits, now_us)))
+            except Refused as refused:
+                rejects.append(Reject(i, refused.code, refused.detail))
+        return taken
+
+
+def _timestamps(events: list[_Usual]) -> npt.NDArray[np.int64]:
+    times = [event.timestamp for event in events]
+    if set(map(type, times)) == {str}:
+        return parse_texts(times)  # type: ignore[arg-type]
+    texts = parse_texts([t if isinstance(t, str) else "" for t in times])
+    numbers = [BAD if isinstance(t, str) else parse_number(t) for t in times]
+    return np.maximum(texts, np.array(numbers, np.int64))
+
+
+def _no_duplicate_key(
+    values: Sequence[bytes | None], positions: list[int], events: list[_Usual], shapes: list[_Shape | None]
+) -> npt.NDArray[np.bool_] | np.bool_:
+    """msgspec keeps the last of duplicate keys, but each has a colon of its own in the bytes.
+
+    Without escapes every colon is a key's or inside a string that we see, and a dropped pair only adds to the
+    bytes' count: the sums are equal exactly if no event dropped one.
+    """
+    raw = [values[i] for i in positions]
+    seen = 3 * len(events) + sum(len(event.data_payload) for event in events)
+    seen += "".join([event.device_id for event in events]).count(":")
+    seen += "".join([event.timestamp for event in events if isinstance(event.timestamp, str)]).count(":")
+    seen += sum(shape.colons for shape in shapes if shape is not None)
+    if None not in shapes and b"".join(raw).count(b":") == seen:  # type: ignore[arg-type]
+        return np.True_
+    return np.array([v.count(b":") == _colons(e) for v, e in zip(raw, events, strict=True)])  # type: ignore[union-attr]
+
+
+def _colons(event: _Usual) -> int:
+    strings = chain((event.device_id, str(event.timestamp)), event.data_payload)
+    return 3 + len(event.data_payload) + sum(text.count(":") for text in strings)
+
+
+def _by_shape(
+    shapes: list[_Shape | None], good: npt.NDArray[np.bool_]
+) -> Iterator[tuple[_Shape, npt.NDArray[np.int64]]]:
+    """Each shape with the rows that have it."""
+    distinct = dict.fromkeys(shapes)  # in the order of appearance
+    numbers = {shape: number for number, shape in enumerate(distinct)}
+    of_row = np.fromiter(map(numbers.__getitem__, shapes), np.int64, len(shapes))
+    for shape, number in numbers.items():
+        rows = np.flatnonzero((of_row == number) & good)
+        if shape is not None and len(rows):
+            yield shape, rows
+
+
+def _grouped(taken: list[tuple[int, Event]]) -> Iterator[Group]:
+    by_names: dict[tuple[str, ...], list[tuple[int, Event]]] = {}
+    for i, event in taken:
+        by_names.setdefault(event.names, []).append((i, event))
+    for names, members in by_names.items():
+        extras = [event.extras for _, event in members]
+        yield Group(
+            names,
+            np.array([i for i, _ in members], np.int64),
+            [event.device for _, event in members],
+            np.array([event.ts_us for _, event in members], np.int64),
+            np.array([event.values for _, event in members], np.float64).reshape(len(members), len(names)),
+            extras if any(extras) else None,
+        )
+
+
+def _matching(group: Group, keys: Sequence[bytes | None], rejects: list[Reject]) -> Group:
+    """The group without the events whose record key is there and isn't the device id."""
+    mine = [keys[i] for i in group.position]
+    wanted: list[bytes | None] = [device.encode() for device in group.device]
+    if mine == wanted:
+        return group
+    good = np.array([k is None or k == w or _same_in_nfc(k, w) for k, w in zip(mine, wanted, strict=True)])
+    detail = "the record's key is not the event's device id"
+    rejects += [Reject(int(i), Code.KEY_MISMATCH, detail) for i in group.position[~good]]
+    kept = np.flatnonzero(good)
+    return Group(
+        group.names,
+        group.position[kept],
+        [group.device[i] for i in kept],
+        group.ts_us[kept],
+        group.values[kept],
+        [group.extras[i] for i in kept] if group.extras else None,
+    )
+
+
+def _same_in_nfc(key: bytes, wanted: bytes | None) -> bool:
+    try:
+        return normalise_device(key.decode("utf-8")).encode() == wanted
+    except (UnicodeDecodeError, Refused):
+        return False
