@@ -1,0 +1,1 @@
+"""Devices × waveforms × planned faults → events → Kafka; and replay of real recordings."""

@@ -1,0 +1,85 @@
+"""`python -m simulator`: options and settings → wiring → run."""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from typing import NoReturn
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from shared import lifecycle, log, metrics_server
+from shared.settings import load
+from simulator.encode import rfc3339
+from simulator.faults import FAULTS, FaultPlanner
+from simulator.fleet import Fleet
+from simulator.metrics import Metrics
+from simulator.noise import keys
+from simulator.options import SimulatorSettings, parse
+from simulator.pacing import Run
+from simulator.progress import progress
+from simulator.publisher import KafkaPublisher, Publisher
+from simulator.run import send
+from simulator.stream import Stream
+from simulator.summary import Summary
+
+
+def now_us() -> int:
+    """The wall clock in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def window(options: argparse.Namespace, now_us: int) -> tuple[int, int | None]:
+    """Begin and end of a run in microseconds since 1970; no end: None."""
+    begin = now_us if options.begin is None else options.begin.at(now_us)
+    if options.to is not None:
+        return begin, max(begin, options.to.at(now_us))
+    if options.duration is not None:
+        return begin, now_us + options.duration
+    return begin, None if options.begin is None or options.follow else max(begin, now_us)
+
+
+def planner(options: argparse.Namespace, fleet: Fleet) -> FaultPlanner:
+    """The plan of faults that the options ask for."""
+    shares = {fault: getattr(options, fault.name.lower()) for fault in FAULTS}
+    late_events = round(options.late_by / 1e6 * fleet.rate)
+    return FaultPlanner(keys(options.seed, 1), fleet.devices, late_events, shares)
+
+
+def simulate(options: argparse.Namespace, publisher: Publisher, metrics: Metrics, stop: threading.Event) -> Summary:
+    """Runs a fleet from its begin to its end or to a stop."""
+    fleet = Fleet(options.devices, options.interval, options.profile, options.prefix)
+    run = Run.between(fleet, *window(options, now_us()))
+    stream = Stream(fleet, planner(options, fleet), options.seed)
+    began = time.monotonic()
+    total = None if run.stop is None else run.stop - run.first
+    with progress(total, quiet=options.quiet) as shows:
+        reached = send(fleet, run, stream, publisher, metrics, shows, stop, now_us)
+        publisher.close()
+    first, last = rfc3339(np.array([fleet.time_us(run.first), fleet.time_us(max(run.first, reached - 1))]))
+    return Summary(stream.sent, fleet.devices, options.seed, first, last, time.monotonic() - began)
+
+
+def main() -> int:
+    """Runs what the command line asks for; the summary goes to stdout."""
+    options = parse(sys.argv[1:])
+    settings = load(SimulatorSettings)
+    log.configure("simulator", settings)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    with lifecycle.stop_event() as stop, metrics_server.serve(settings, registry):
+        publisher = KafkaPublisher(settings, stop)
+        summary = simulate(options, publisher, metrics, stop)
+    print(json.dumps(summary.document()) if options.json else summary.text())
+    return 0
+
+
+def entry() -> NoReturn:
+    """The process."""
+    lifecycle.run(main)
+
+
+if __name__ == "__main__":
+    entry()

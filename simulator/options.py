@@ -1,0 +1,188 @@
+"""The command line."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from shared.settings import ServiceSettings, TopicSettings, help_text
+from simulator.faults import FAULTS, MEANINGS
+from simulator.fleet import PROFILES
+from simulator.times import duration_us, moment
+
+T = TypeVar("T")
+
+_EXAMPLES = """\
+examples:
+  python -m simulator --devices 1000 --rate 5000 --duration 60s --seed 7
+  python -m simulator --devices 200 --interval 10s --from -6h              history, as fast as it goes
+  python -m simulator --devices 200 --interval 10s --from -6h --follow     history, then live until Ctrl-C
+  python -m simulator --late 0.01 --out-of-order 0.02 --duplicate 0.01 --conflict 0.001 --malformed 0.001
+  python -m simulator replay FILE --time-column time --device room-1 --shift-to-now      (replay --help)
+
+The last line but one is what plumbline counts after it: --json prints the exact numbers.
+"""
+_REPLAY_EXAMPLES = """\
+examples:
+  python -m simulator replay simulator/recordings/alamosa.csv --time-column time --device-column station \\
+      --shift-to-now --speed max
+  python -m simulator replay day.parquet --time-column ts --device room-1 --metric t=temperature --speed 60
+"""
+
+
+class SimulatorSettings(TopicSettings, ServiceSettings):
+    """What the simulator reads from the environment."""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Options of a run; `command` is `run` or `replay`. A usage error ends the process with status 2."""
+    if argv[:1] == ["replay"]:
+        options = _replay_parser().parse_args(_attached(argv[1:]))
+        options.command = "replay"
+        return options
+    parser = _run_parser()
+    options = parser.parse_args(_attached(argv))
+    options.command = "run"
+    _check_run(parser, options)
+    return options
+
+
+def _run_parser() -> argparse.ArgumentParser:
+    parser = _parser("python -m simulator", "Sends the events of a simulated fleet to Kafka.", _EXAMPLES)
+    fleet = parser.add_argument_group("the fleet")
+    fleet.add_argument("--devices", type=_typed(_positive), default=100, metavar="N", help="how many (100)")
+    pace = fleet.add_mutually_exclusive_group()
+    pace.add_argument("--rate", type=_typed(_rate), metavar="R", help="events a second of the whole fleet")
+    pace.add_argument("--interval", type=_typed(duration_us), metavar="D", help="each device sends every D (1s)")
+    fleet.add_argument("--profile", choices=PROFILES, default="mixed", help="what devices measure (mixed)")
+    fleet.add_argument("--prefix", default="dev-", help="of device ids (dev-)")
+    fleet.add_argument("--seed", type=_typed(_seed), default=1, metavar="N", help="same seed, same events (1)")
+    time = parser.add_argument_group("the time: live from now without end, unless said otherwise")
+    time.add_argument("--from", dest="begin", type=_typed(moment), metavar="T", help="-6h or RFC 3339; up to now")
+    end = time.add_mutually_exclusive_group()
+    end.add_argument("--to", type=_typed(moment), metavar="T", help="end at T")
+    end.add_argument("--duration", type=_typed(duration_us), metavar="D", help="end D after now")
+    end.add_argument("--follow", action="store_true", help="go on live after --from")
+    faults = parser.add_argument_group("planned faults: shares of all events, 0 to 1; an event has one at most")
+    for fault in FAULTS:
+        what = MEANINGS[fault]
+        faults.add_argument(f"--{fault.label}", type=_typed(_share), default=0.0, metavar="S", help=what)
+    faults.add_argument(
+        "--late-by", type=_typed(duration_us), default=duration_us("10m"), metavar="D",
+        help="late events come up to so late, at least half (10m); the end of the run brings the rest",
+    )  # fmt: skip
+    _common(parser)
+    return parser
+
+
+def _replay_parser() -> argparse.ArgumentParser:
+    what = "Sends a recording (CSV, NDJSON or Parquet) to Kafka."
+    parser = _parser("python -m simulator replay", what, _REPLAY_EXAMPLES)
+    parser.add_argument("file", metavar="FILE", help="*.csv, *.csv.gz, *.ndjson, *.jsonl or *.parquet")
+    device = parser.add_mutually_exclusive_group(required=True)
+    device.add_argument("--device-column", metavar="COLUMN", help="holds device ids")
+    device.add_argument("--device", metavar="ID", help="one id for all rows")
+    parser.add_argument("--time-column", metavar="COLUMN", required=True, help="RFC 3339, or epoch seconds or ms")
+    parser.add_argument("--time-zone", metavar="ZONE", default="UTC", help="of times without an offset (UTC)")
+    parser.add_argument(
+        "--metric", action="append", metavar="COLUMN[=NAME]", help="repeatable; without: every column of numbers"
+    )
+    parser.add_argument("--speed", type=_typed(_speed), default=1.0, help="1: as recorded; 60: 60 times faster; max")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
+        "--shift-to-now", action="store_true", help="move all times alike, so that the last is when it is sent"
+    )
+    when.add_argument("--start", type=_typed(moment), metavar="T", help="move all times alike; the first is T")
+    _common(parser)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="the summary on stdout as one JSON document")
+    output.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _check_run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.rate is not None:
+        options.interval = round(options.devices * 1e6 / options.rate)
+    options.interval = options.interval if options.interval is not None else 1_000_000
+    if options.interval < 1_000:
+        parser.error("a device can't send more than 1,000 events a second → more --devices, or less --rate")
+    if sum(getattr(options, fault.name.lower()) for fault in FAULTS) > 1:
+        parser.error("the shares of faults sum to more than 1 → lower them")
+    if options.to is not None and options.begin is None:
+        parser.error("--to needs --from")
+
+
+def _attached(argv: Sequence[str]) -> list[str]:
+    """`--from -6h` as `--from=-6h`: argparse would take -6h for an option."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1] in {"--from", "--to", "--start"}:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _parser(name: str, what: str, examples: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        name,
+        description=what,
+        epilog=f"{examples}\n{help_text(SimulatorSettings)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _typed(convert: Callable[[str], T]) -> Callable[[str], T]:
+    """Lets argparse show the message of a ValueError."""
+
+    def converted(text: str) -> T:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise ValueError(f"{text!r} is not a whole number from 1 to 1000000")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a whole number ≥ 0")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    rate = _number(text)
+    if not 0 < rate < 1e9:
+        raise ValueError(f"{text!r} is not a rate above 0")
+    return rate
+
+
+def _share(text: str) -> float:
+    share = _number(text)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{text!r} is not a share from 0 to 1")
+    return share
+
+
+def _speed(text: str) -> float:
+    """0 and `max` mean as fast as it goes: infinite."""
+    speed = float("inf") if text in {"max", "0"} else _number(text)
+    if not speed > 0:
+        raise ValueError(f"{text!r} is not a speed above 0 → 1, 60, max")
+    return speed

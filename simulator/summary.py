@@ -1,0 +1,58 @@
+"""What a run sent, and what the pipeline should make of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.faults import FAULTS, Fault
+from simulator.stream import Sent
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a fleet's run; `seconds` is its duration by the wall clock."""
+
+    sent: Sent
+    devices: int
+    seed: int
+    first: str
+    """Time of the first event, RFC 3339."""
+    last: str
+    """Time of the last one."""
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """For --json. `expected` is what the pipeline's counters must grow by, if nobody else sends."""
+        faults = {fault.label: self.sent.faults[fault] for fault in FAULTS}
+        persisted = self.sent.events - self.sent.faults[Fault.MALFORMED]
+        return {
+            "events": self.sent.events,
+            "records": self.sent.records,
+            "devices": self.devices,
+            "seed": self.seed,
+            "from": self.first,
+            "to": self.last,
+            "seconds": round(self.seconds, 3),
+            "events_per_second": round(self.sent.events / self.seconds) if self.seconds else 0,
+            "faults": faults,
+            "malformed_codes": dict(sorted(self.sent.codes.items())),
+            "expected": {
+                "persisted": persisted,
+                "duplicates": self.sent.faults[Fault.DUPLICATE] + self.sent.faults[Fault.CONFLICT],
+                "conflicts": self.sent.faults[Fault.CONFLICT],
+                "dead_lettered": self.sent.faults[Fault.MALFORMED],
+            },
+        }
+
+    def text(self) -> str:
+        """For people."""
+        document = self.document()
+        rate = f"{document['events_per_second']:,} events/s"
+        lines = [
+            f"sent {document['events']:,} events of {self.devices:,} devices in {self.seconds:.1f} s: {rate}",
+            f"{document['records']:,} records, times {self.first} to {self.last}",
+        ]
+        faults = [f"{count:,} {name}" for name, count in document["faults"].items() if count]
+        if faults:
+            expected = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in document["expected"].items())
+            lines += [f"planned faults: {', '.join(faults)}", f"the pipeline should count: {expected}"]
+        return "\n".join(lines)
