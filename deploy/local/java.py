@@ -52,20 +52,25 @@ def runtime() -> Path:
     )
 
 
+def folder() -> Path:
+    """Where the jars are kept; the name changes with the pom."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "plumbline" / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
+
+
 def jars() -> Path:
     """The folder with the broker's jars, fetched once per user and version."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plumbline"
-    folder = cache / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
-    if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        _fetch(folder)
-    return folder
+    kept = folder()
+    if not kept.is_dir():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(kept)
+    return kept
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(kept: Path) -> None:
     """Copy the jars beside the folder and rename it, so that a folder is whole or absent."""
     packages.need("mvn", "maven")
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
         target = Path(scratch) / "jars"
         fetched = subprocess.run(
             ["mvn", "-q", "-B", "-f", POM, COPY, f"-DoutputDirectory={target}", "-DincludeScope=runtime"],
@@ -76,7 +81,7 @@ def _fetch(folder: Path) -> None:
         if fetched.returncode:
             raise PlumblineError(f"Maven could not fetch Kafka {KAFKA_VERSION}:\n{fetched.stdout[-2000:]}")
         try:
-            target.rename(folder)
+            target.rename(kept)
         except OSError:
-            if not folder.is_dir():  # else another command was quicker
+            if not kept.is_dir():  # else another command was quicker
                 raise

@@ -1,0 +1,62 @@
+# Everything a person, a hook or CI does here is a target of this file.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS := simulator ingestion aggregation api ops dev
+
+.PHONY: help setup demo up down status reset doctor lint types test bench lock
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
+
+setup: .venv/ready ## build .venv and fetch what the embedded stack needs (Debian packages too when run as root)
+
+.venv/ready: requirements/dev.txt pyproject.toml deploy/local/kafka/pom.xml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1 || echo missing), Python 3.11 or newer is needed → make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+	  echo "$(PYTHON) can't make a virtual environment → sudo apt-get install -y python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m deploy.local.setup
+	@touch $@
+
+demo: setup ## real events through real Kafka and Postgres to statistics, live until Ctrl-C (DEMO_SECONDS=n: ends by itself)
+	@exec $(BIN)/plumbline demo
+
+up: setup ## start the stack in the background (ONLY=kafka,postgres,…: a part, with the settings of this environment)
+	@exec $(BIN)/plumbline up $(if $(ONLY),--only $(ONLY))
+
+down: setup ## stop the stack, keep its data
+	@exec $(BIN)/plumbline down $(if $(ONLY),--only $(ONLY))
+
+status: setup ## what runs, where, and whether it answers
+	@exec $(BIN)/plumbline status
+
+reset: setup ## stop the stack and remove its data; asks first
+	@exec $(BIN)/plumbline reset
+
+doctor: setup ## what is wrong with this machine or the stack, and the command that mends it
+	@exec $(BIN)/plumbline doctor
+
+lint: setup ## formatting, lint and import rules
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/lint-imports --no-logo
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+test: lint types ## lint, types and all tests, on a throw-away stack (ARGS=… goes to pytest)
+	$(BIN)/pytest $(ARGS)
+
+bench: setup ## benchmarks as JSON lines, each beside its limit measured in the same run
+	@exec $(BIN)/python -m tests.benchmarks
+
+lock: setup ## lock the dependencies of each extra with hashes
+	for extra in $(EXTRAS); do \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
+	    --extra $$extra pyproject.toml -o requirements/$$extra.txt; \
+	done

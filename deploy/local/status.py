@@ -1,0 +1,86 @@
+"""What runs of a stack, and whether it answers."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import psycopg
+
+from deploy.local import environment, java, kafka, postgres, process, services
+from deploy.local.ports import HOST
+from deploy.local.stack import PARTS, conninfo
+
+State = Literal["running", "not answering", "stopped"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One server or service. `pid`, `version` are None where it doesn't run, `url` where it has no port yet."""
+
+    name: str
+    state: State
+    pid: int | None
+    url: str | None
+    version: str | None
+
+
+def parts(home: Path) -> list[Part]:
+    """Every part, in the order of its start; asks each that runs."""
+    values, running = environment.read(home), process.find(home)
+    return [_part(name, values, running.get(name, [])) for name in PARTS]
+
+
+def _part(name: str, values: Mapping[str, str], processes: Sequence[psutil.Process]) -> Part:
+    url = address(name, values)
+    if not processes:
+        return Part(name, "stopped", None, url, None)
+    answered = process.healthy(processes) and url is not None and answers(name, values)
+    shown = _version(name, values) if answered else None
+    return Part(name, "running" if answered else "not answering", processes[0].pid, url, shown)
+
+
+def address(name: str, values: Mapping[str, str]) -> str | None:
+    """Where the part listens, as a person would want to see it."""
+    if name == "kafka":
+        return values.get("KAFKA_BOOTSTRAP_SERVERS")
+    if name == "postgres":
+        port = values.get("DB_PORT")
+        return f"postgresql://{values['DB_USER']}@{HOST}:{port}/{values['DB_NAME']}" if port else None
+    variable = {"prometheus": "PROMETHEUS_URL", "api": "API_URL"}.get(name, f"METRICS_URL_{name.upper()}")
+    return values.get(variable)
+
+
+def answers(name: str, values: Mapping[str, str]) -> bool:
+    """Whether the part does its work right now, by asking it."""
+    if name == "kafka":
+        return kafka.answers(environment.ports(values)["kafka"])
+    if name == "postgres":
+        return postgres.answers(conninfo(values))
+    if name == "prometheus":
+        return services.answers(f"{values['PROMETHEUS_URL']}/-/ready")
+    return services.answers(services.ready_url(name, values))
+
+
+def _version(name: str, values: Mapping[str, str]) -> str | None:
+    if name == "kafka":
+        return java.KAFKA_VERSION
+    if name == "postgres":
+        with psycopg.connect(conninfo(values)) as connection:
+            return connection.info.parameter_status("server_version")
+    if name == "prometheus":
+        return _prometheus_version(values["PROMETHEUS_URL"])
+    return version("plumbline")
+
+
+def _prometheus_version(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(f"{url}/api/v1/status/buildinfo", timeout=2) as answer:  # noqa: S310  our own URL
+            return str(json.load(answer)["data"]["version"])
+    except (urllib.error.URLError, OSError, KeyError, ValueError):
+        return None

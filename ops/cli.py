@@ -1,0 +1,33 @@
+"""`plumbline`: the operator's command line."""
+
+import signal
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from ops import dlq, doctor, reconcile, stack, token
+from shared import lifecycle
+
+app = typer.Typer(
+    name="plumbline",
+    help="Run, watch and check the telemetry pipeline. PLUMBLINE_HOME names the stack (default: .local).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (stack, doctor, token, reconcile, dlq):
+    module.register(app)
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name; a hang-up or SIGTERM ends it as Ctrl-C does, with its clean-up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    lifecycle.run(app)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,63 @@
+"""How commands print: JSON for programs, tables for people, no control codes off a terminal."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+COLOURS = {
+    "running": "green",
+    "ok": "green",
+    "stopped": "dim",
+    "note": "yellow",
+    "not answering": "red",
+    "broken": "red",
+}
+
+
+def console() -> Console:
+    """Standard output; off a terminal as wide as its lines are."""
+    return Console(width=None if sys.stdout.isatty() else 400, highlight=False)
+
+
+def progress(as_json: bool) -> Callable[[str], None]:
+    """Where a command's progress goes: out of the way of JSON."""
+    stream = sys.stderr if as_json else sys.stdout
+    return lambda line: print(line, file=stream, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; what JSON lacks is printed as text."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Rows of the same keys, as a list of objects or as a table with the keys as header."""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        print("none")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold", justify="right" if _numeric(rows[0][name]) else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console().print(table)
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> Text:
+    shown = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return Text(shown, style=COLOURS.get(shown, ""))

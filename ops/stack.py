@@ -1,0 +1,77 @@
+"""plumbline up, down, status, reset: the embedded stack."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from deploy.local import environment, home, stack, status
+from ops.console import Json, print_json, print_rows, progress
+from shared.errors import PlumblineError
+
+Only = Annotated[str, typer.Option(help=f"Parts, separated by commas: {', '.join(stack.PARTS)}.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(epilog="Example: plumbline up --only kafka,postgres,ingestion")(up)
+    app.command(epilog="Example: plumbline down --only ingestion")(down)
+    app.command("status", epilog="Example: plumbline status --json")(show_status)
+    app.command(epilog="Example: plumbline reset --yes")(reset)
+
+
+def up(only: Only = "", as_json: Json = False) -> None:
+    """Start the stack, or the parts that --only names; what runs already is kept.
+
+    Parts that --only names are started with the settings of the environment that this is called in.
+    """
+    where = home.default()
+    parts = _parts(only) if only else stack.DEFAULT_PARTS
+    outcome = stack.up(where, parts, stack.Options(only_part=bool(only)), progress(as_json))
+    if as_json:
+        print_json({"home": str(where), "started": outcome.started, "reused": outcome.reused})
+        return
+    for name in outcome.started + outcome.reused:
+        note = "" if name in outcome.started else " (ran already)"
+        print(f"{name} is ready: {status.address(name, outcome.values)}{note}")
+    print(f"settings and secrets: {environment.file(where)}")
+
+
+def down(only: Only = "", as_json: Json = False) -> None:
+    """Stop the stack, or the parts that --only names. Data stays."""
+    stopped = stack.down(home.default(), _parts(only) if only else stack.PARTS, progress(as_json))
+    if as_json:
+        print_json({"stopped": stopped})
+    elif not stopped:
+        print("nothing was running")
+
+
+def show_status(as_json: Json = False) -> None:
+    """Show what runs and whether it answers; exit status 1 unless all that was started answers."""
+    found = status.parts(home.default())
+    print_rows([asdict(part) for part in found], as_json)
+    started = [part for part in found if part.url and part.name in stack.DEFAULT_PARTS]
+    if not started or any(part.state != "running" for part in started):
+        raise typer.Exit(1)
+
+
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the stack and remove its data, secrets and logs."""
+    where = home.default()
+    if not yes:
+        if not sys.stdin.isatty():
+            raise PlumblineError("reset removes all data of the stack → plumbline reset --yes")
+        typer.confirm(f"Remove all data of the stack in {where}?", abort=True)
+    stack.reset(where, progress(as_json))
+    if as_json:
+        print_json({"removed": str(where)})
+    else:
+        print(f"removed the data in {where}")
+
+
+def _parts(only: str) -> tuple[str, ...]:
+    return stack.choose(name.strip() for name in only.split(",") if name.strip())
