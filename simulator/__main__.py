@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from shared import lifecycle, log, metrics_server
 from shared.settings import load
+from simulator import replay
 from simulator.encode import rfc3339
 from simulator.faults import FAULTS, FaultPlanner
 from simulator.fleet import Fleet
@@ -21,9 +23,10 @@ from simulator.options import SimulatorSettings, parse
 from simulator.pacing import Run
 from simulator.progress import progress
 from simulator.publisher import KafkaPublisher, Publisher
+from simulator.recording import Mapped, Recording, read
 from simulator.run import send
 from simulator.stream import Stream
-from simulator.summary import Summary
+from simulator.summary import ReplaySummary, Summary
 
 
 def now_us() -> int:
@@ -39,6 +42,12 @@ def window(options: argparse.Namespace, now_us: int) -> tuple[int, int | None]:
     if options.duration is not None:
         return begin, now_us + options.duration
     return begin, None if options.begin is None or options.follow else max(begin, now_us)
+
+
+def mapped(options: argparse.Namespace) -> Mapped:
+    """The columns that the options name."""
+    metrics = dict(options.metric) if options.metric else None
+    return Mapped(options.time_column, options.device_column, options.device, metrics, options.time_zone)
 
 
 def planner(options: argparse.Namespace, fleet: Fleet) -> FaultPlanner:
@@ -62,16 +71,37 @@ def simulate(options: argparse.Namespace, publisher: Publisher, metrics: Metrics
     return Summary(stream.sent, fleet.devices, options.seed, first, last, time.monotonic() - began)
 
 
+def replay_file(
+    options: argparse.Namespace, recording: Recording, publisher: Publisher, metrics: Metrics, stop: threading.Event
+) -> ReplaySummary:
+    """Sends a recording to its end or to a stop."""
+    plan = replay.schedule(recording.time_us, options.speed, now_us(), options.start, shift_to_now=options.shift_to_now)
+    began = time.monotonic()
+    with progress(len(plan.due_us), quiet=options.quiet) as shows:
+        done = replay.send(recording, plan, publisher, metrics, shows, stop, now_us)
+        publisher.close()
+    times = plan.time_us[: max(done, 1)]
+    first, last = rfc3339(np.array([times.min(), times.max()]))
+    devices = len(set(recording.devices[:done]))
+    seconds = time.monotonic() - began
+    return ReplaySummary(done, recording.skipped, devices, list(recording.metrics), first, last, seconds)
+
+
 def main() -> int:
     """Runs what the command line asks for; the summary goes to stdout."""
     options = parse(sys.argv[1:])
     settings = load(SimulatorSettings)
     log.configure("simulator", settings)
+    recording = None if options.command == "run" else read(Path(options.file), mapped(options))
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     with lifecycle.stop_event() as stop, metrics_server.serve(settings, registry):
         publisher = KafkaPublisher(settings, stop)
-        summary = simulate(options, publisher, metrics, stop)
+        summary: Summary | ReplaySummary
+        if recording is None:
+            summary = simulate(options, publisher, metrics, stop)
+        else:
+            summary = replay_file(options, recording, publisher, metrics, stop)
     print(json.dumps(summary.document()) if options.json else summary.text())
     return 0
 

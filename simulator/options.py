@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from shared.events.strict import METRIC_NAME
 from shared.settings import ServiceSettings, TopicSettings, help_text
 from simulator.faults import FAULTS, MEANINGS
 from simulator.fleet import PROFILES
@@ -84,7 +85,11 @@ def _replay_parser() -> argparse.ArgumentParser:
     parser.add_argument("--time-column", metavar="COLUMN", required=True, help="RFC 3339, or epoch seconds or ms")
     parser.add_argument("--time-zone", metavar="ZONE", default="UTC", help="of times without an offset (UTC)")
     parser.add_argument(
-        "--metric", action="append", metavar="COLUMN[=NAME]", help="repeatable; without: every column of numbers"
+        "--metric",
+        action="append",
+        type=_typed(_metric),
+        metavar="COLUMN[=NAME]",
+        help="repeatable; without: every column of numbers",
     )
     parser.add_argument("--speed", type=_typed(_speed), default=1.0, help="1: as recorded; 60: 60 times faster; max")
     when = parser.add_mutually_exclusive_group()
@@ -145,6 +150,13 @@ def _typed(convert: Callable[[str], T]) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return converted
+
+
+def _metric(text: str) -> tuple[str, str]:
+    column, _, name = text.rpartition("=") if "=" in text else (text, "", text)
+    if not METRIC_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} can't be a metric's name → 1 to 64 of A-Z a-z 0-9 _ . : / - after COLUMN=")
+    return column, name
 
 
 def _number(text: str) -> float:

@@ -1,5 +1,6 @@
 """What a run sent, and what the pipeline should make of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,3 +57,39 @@ class Summary:
             expected = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in document["expected"].items())
             lines += [f"planned faults: {', '.join(faults)}", f"the pipeline should count: {expected}"]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class ReplaySummary:
+    """The result of a replay of which the first `events` events were sent."""
+
+    events: int
+    skipped: int
+    """Rows of the file without a time, a device or any reading."""
+    devices: int
+    metrics: Sequence[str]
+    first: str
+    """Earliest time as sent, RFC 3339."""
+    last: str
+    """Latest one."""
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "events": self.events,
+            "skipped_rows": self.skipped,
+            "devices": self.devices,
+            "metrics": list(self.metrics),
+            "from": self.first,
+            "to": self.last,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def text(self) -> str:
+        """For people."""
+        skipped = f" ({self.skipped:,} rows skipped: no time, device or reading)" if self.skipped else ""
+        return (
+            f"sent {self.events:,} events of {self.devices:,} devices in {self.seconds:.1f} s{skipped}\n"
+            f"times {self.first} to {self.last}; metrics {', '.join(self.metrics)}"
+        )
