@@ -40,6 +40,9 @@ def properties(data: Path, port: int, controller: int) -> str:
         "share.coordinator.state.topic.num.partitions": 1,
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
+        # After a kill -9 the node waits for its former self's session to end; by default nine seconds.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
         "group.initial.rebalance.delay.ms": 0,
         "message.max.bytes": 2_000_000,
     }

@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ DEFAULTS = {
     "metrics-simulator": 9104,
 }
 TRIES = 500
+POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,30 @@ def listening(port: int) -> bool:
     return False
 
 
-def claim(wished: int, *, taken: Callable[[int], bool] = listening) -> Claim:
-    """Claim the wished port, or the next that is neither taken nor claimed by another stack."""
+def claim(wished: int, *, patience_s: float = 0.0, taken: Callable[[int], bool] = listening) -> Claim:
+    """Claim the wished port, or the next that is neither taken nor claimed by another stack.
+
+    `patience_s`: how long to wait for the wished one, where a server that was killed may still be letting go of it.
+    """
+    end = time.monotonic() + patience_s
     for port in candidates(wished):
-        lock = None if taken(port) else _lock(port)
+        lock = _free(port, taken)
+        while lock is None and time.monotonic() < end:
+            time.sleep(POLL_S)
+            lock = _free(port, taken)
         if lock is not None:
             return Claim(port, lock)
+        end = 0.0
     raise PlumblineError(f"no free port from {wished} on: stop something that listens there")
+
+
+def _free(port: int, taken: Callable[[int], bool]) -> int | None:
+    """The lock of a port that nobody holds, or None."""
+    lock = _lock(port)
+    if lock is not None and taken(port):
+        os.close(lock)
+        return None
+    return lock
 
 
 def _lock(port: int) -> int | None:

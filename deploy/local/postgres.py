@@ -58,13 +58,15 @@ def outside(home: Path) -> Path:
     return OUTSIDE / hashlib.sha256(str(home).encode()).hexdigest()[:12]
 
 
-def data_folder(home: Path) -> Path:
-    """Where the data is; before there is any, where it shall be. Made, and owned by the server's user."""
+def data_folder(home: Path) -> Path | None:
+    """Where the data is; None before the first start."""
     inside, out = home / "postgres", outside(home) / "postgres"
-    for folder in (inside, out):
-        if (folder / "PG_VERSION").exists():
-            return folder
-    name = user()
+    return next((folder for folder in (inside, out) if (folder / "PG_VERSION").exists()), None)
+
+
+def _make_data_folder(home: Path, name: str | None) -> Path:
+    """Make the folder in the home, or where the server's user can reach it."""
+    inside, out = home / "postgres", outside(home) / "postgres"
     _make(inside, name)
     if name is None or _can(name, "-w", inside):
         return inside
@@ -126,10 +128,11 @@ def _copied(package: Path, target: Path) -> Path:
 
 def start(home: Path, port: Claim, password: str, settings: Mapping[str, str] | None = None) -> psutil.Process:
     """Make the cluster at the first start, then start the server. `wait` says when it answers."""
-    data, programs_folder, name = data_folder(home), programs(home), user()
-    if not (data / "PG_VERSION").exists():
+    name, programs_folder, data = user(), programs(home), data_folder(home)
+    if data is None:
+        data = _make_data_folder(home, name)
         _initialise(data, programs_folder, name, password)
-    _wait_for_orphans(data)
+    _clear(data)
     options = {**SETTINGS, **(settings or {}), "port": str(port.port)}
     argv = [str(programs_folder / "postgres"), "-D", str(data)]
     argv += [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
@@ -153,10 +156,10 @@ def _initialise(data: Path, programs_folder: Path, name: str | None, password: s
         raise PlumblineError(f"initdb failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
 
 
-def backends(data: Path) -> list[psutil.Process]:
+def backends(data: Path | None) -> list[psutil.Process]:
     """Every process that works in this data folder; backends overwrite their environment, so marks don't find them."""
     found = []
-    for each in psutil.process_iter():
+    for each in psutil.process_iter() if data else ():
         try:
             if each.name() == "postgres" and each.cwd() == str(data):
                 found.append(each)
@@ -165,10 +168,15 @@ def backends(data: Path) -> list[psutil.Process]:
     return found
 
 
-def _wait_for_orphans(data: Path) -> None:
-    """Backends of a killed postmaster end by themselves in a moment; a new one must not start before."""
+def _clear(data: Path) -> None:
+    """Make way for a new postmaster after one that was killed.
+
+    Its backends end by themselves in a moment. Its pid file goes too: a process that nobody collected, or another
+    that got the same id since, would pass for a postmaster that runs.
+    """
     if not process.until(lambda: not backends(data), 10.0):
         process.stop(backends(data), signal.SIGQUIT, deadline_s=5.0)
+    (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def wait(home: Path, server: psutil.Process, conninfo: str) -> None:

@@ -26,6 +26,7 @@ PORTS = {
     "api": ("api", "metrics-api"),
     **{name: (f"metrics-{name}",) for name in SERVICES if name != "api"},
 }
+KEPT_PORT_S = 5.0
 
 Say = Callable[[str], None]
 
@@ -111,7 +112,9 @@ class _Start:
         wished = {**ports.DEFAULTS, **self.options.wished, **known}
         for part in parts:
             if part not in self.running:
-                self.claims[part] = {name: self._claim(part, name, wished[name]) for name in PORTS[part]}
+                self.claims[part] = {
+                    name: self._claim(part, name, wished[name], kept=name in known) for name in PORTS[part]
+                }
         chosen = {name: claim.port for claims in self.claims.values() for name, claim in claims.items()}
         self.values |= environment.addresses(chosen)
         if not any(chosen.get(name, known.get(name)) != known.get(name) for name in ("kafka", "postgres")):
@@ -120,11 +123,11 @@ class _Start:
         for name in moved:
             self.say(f"{name} starts anew: its server has another port")
             _stop_part(self.home, name, self.running.pop(name))
-            self.claims[name] = {port: self._claim(name, port, wished[port]) for port in PORTS[name]}
+            self.claims[name] = {port: self._claim(name, port, wished[port], kept=True) for port in PORTS[name]}
         return choose([*parts, *moved])
 
-    def _claim(self, part: str, name: str, wished: int) -> ports.Claim:
-        claim = ports.claim(wished)
+    def _claim(self, part: str, name: str, wished: int, *, kept: bool) -> ports.Claim:
+        claim = ports.claim(wished, patience_s=KEPT_PORT_S if kept else 0.0)
         if claim.port != wished:
             self.say(f"port {wished} is taken: {part} uses {claim.port} ({name})")
         return claim

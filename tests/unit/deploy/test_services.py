@@ -1,0 +1,45 @@
+"""Which settings a service of the stack gets."""
+
+from deploy.local import services
+
+STACK = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
+    "DB_USER": "plumbline",
+    "DB_PASSWORD": "owner",
+    "PLUMBLINE_INGESTION_PASSWORD": "ingest",
+    "PLUMBLINE_API_PASSWORD": "api",
+}
+
+
+def test_a_service_runs_under_its_own_role_and_sees_no_other_password() -> None:
+    env = services.settings("ingestion", STACK, {}, part=False)
+    assert (env["DB_USER"], env["DB_PASSWORD"]) == ("plumbline_ingestion", "ingest")
+    assert not {"owner", "api"} & set(env.values())
+
+
+def test_a_shell_that_sourced_the_stack_does_not_make_a_part_run_as_the_owner() -> None:
+    env = services.settings("ingestion", STACK, STACK, part=True)
+    assert env["DB_USER"] == "plumbline_ingestion"
+    assert "owner" not in env.values()
+
+
+def test_what_the_caller_set_wins_for_a_part() -> None:
+    caller = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:7777", "FAILPOINTS": "after_copy=kill", "DB_USER": "other"}
+    env = services.settings("ingestion", STACK, caller, part=True)
+    assert env["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:7777"
+    assert env["FAILPOINTS"] == "after_copy=kill"
+    assert env["DB_USER"] == "other"
+
+
+def test_a_whole_stack_is_not_wired_to_another_that_the_shell_knows_of() -> None:
+    caller = {"KAFKA_BOOTSTRAP_SERVERS": "other:9092", "DATABASE_URL": "postgresql://other", "LOG_LEVEL": "debug"}
+    env = services.settings("ingestion", STACK, caller, part=False)
+    assert env["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:9092"
+    assert env["DATABASE_URL"] == ""
+    assert env["LOG_LEVEL"] == "debug"
+
+
+def test_a_secret_in_a_file_takes_the_place_of_the_stacks() -> None:
+    caller = {"DB_PASSWORD_FILE": "/run/secret"}
+    assert "DB_PASSWORD" not in services.settings("ingestion", STACK, caller, part=True)
+    assert "DB_PASSWORD_FILE" not in services.settings("ingestion", STACK, caller, part=False)

@@ -1,0 +1,75 @@
+"""Tokens of the built-in issuer."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+import typer
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from deploy.local import environment, issuer
+from ops import token
+from shared.errors import PlumblineError
+
+NOW = datetime(2025, 9, 9, 17, tzinfo=UTC)
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> dict[str, str]:
+    made = environment.with_secrets({}, tmp_path)
+    issuer.ensure(made)
+    return made
+
+
+def public_key(values: dict[str, str]) -> RSAPrivateKey:
+    key = load_pem_private_key(Path(values["AUTH_SIGNING_KEY_FILE"]).read_bytes(), password=None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
+
+
+def test_a_token_verifies_with_the_public_key_and_says_what_was_asked(values: dict[str, str]) -> None:
+    content = token.claims(values, "ann", ["read:stats", "read:records"], ["dev-*"], NOW, timedelta(hours=1))
+    signed = token.sign(values, content)
+    key = public_key(values).public_key()
+    read = jwt.decode(
+        signed, key, algorithms=["RS256"], audience="plumbline", issuer="plumbline", options={"verify_exp": False}
+    )
+    assert read["scope"] == "read:stats read:records"
+    assert read["devices"] == ["dev-*"]
+    assert read["exp"] - read["iat"] == 3600
+    assert jwt.get_unverified_header(signed)["kid"] == token.thumbprint(public_key(values))
+
+
+def test_a_token_for_all_devices_has_no_devices_claim(values: dict[str, str]) -> None:
+    assert "devices" not in token.claims(values, "ann", ["read:stats"], None, NOW, timedelta(hours=1))
+
+
+def test_the_key_and_the_clients_stay_and_only_the_owner_can_read_them(values: dict[str, str]) -> None:
+    before = {name: Path(values[name]).read_bytes() for name in ("AUTH_SIGNING_KEY_FILE", "AUTH_CLIENTS_FILE")}
+    issuer.ensure(values)
+    for name, content in before.items():
+        assert Path(values[name]).read_bytes() == content
+        assert Path(values[name]).stat().st_mode & 0o777 == 0o600
+    clients = json.loads(before["AUTH_CLIENTS_FILE"])
+    assert clients[0]["client_id"] == values["AUTH_CLIENT_ID"]
+    assert values["AUTH_CLIENT_SECRET"] not in before["AUTH_CLIENTS_FILE"].decode()
+
+
+def test_a_missing_key_is_one_clear_error(values: dict[str, str]) -> None:
+    Path(values["AUTH_SIGNING_KEY_FILE"]).unlink()
+    with pytest.raises(PlumblineError, match="plumbline up"):
+        token.sign(values, {})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800)])
+def test_durations(text: str, seconds: int) -> None:
+    assert token.duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "0s", "-1h", "1.5h", "1h30m", "1w"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        token.duration(text)
