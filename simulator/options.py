@@ -1,16 +1,13 @@
 """The command line."""
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-from shared.events.strict import METRIC_NAME
 from shared.settings import ServiceSettings, TopicSettings, help_text
+from simulator.arguments import metric, positive, prefix, rate, seed, share, speed, typed, zone
 from simulator.faults import FAULTS, MEANINGS
 from simulator.fleet import PROFILES
 from simulator.times import duration_us, moment
-
-T = TypeVar("T")
 
 _EXAMPLES = """\
 examples:
@@ -20,7 +17,7 @@ examples:
   python -m simulator --late 0.01 --out-of-order 0.02 --duplicate 0.01 --conflict 0.001 --malformed 0.001
   python -m simulator replay FILE --time-column time --device room-1 --shift-to-now      (replay --help)
 
-The last line but one is what plumbline counts after it: --json prints the exact numbers.
+The summary gives how many of each fault were planned and what the pipeline should count; --json for machines.
 """
 _REPLAY_EXAMPLES = """\
 examples:
@@ -50,25 +47,25 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def _run_parser() -> argparse.ArgumentParser:
     parser = _parser("python -m simulator", "Sends the events of a simulated fleet to Kafka.", _EXAMPLES)
     fleet = parser.add_argument_group("the fleet")
-    fleet.add_argument("--devices", type=_typed(_positive), default=100, metavar="N", help="how many (100)")
+    fleet.add_argument("--devices", type=typed(positive), default=100, metavar="N", help="how many (100)")
     pace = fleet.add_mutually_exclusive_group()
-    pace.add_argument("--rate", type=_typed(_rate), metavar="R", help="events a second of the whole fleet")
-    pace.add_argument("--interval", type=_typed(duration_us), metavar="D", help="each device sends every D (1s)")
+    pace.add_argument("--rate", type=typed(rate), metavar="R", help="events a second of the whole fleet")
+    pace.add_argument("--interval", type=typed(duration_us), metavar="D", help="each device sends every D (1s)")
     fleet.add_argument("--profile", choices=PROFILES, default="mixed", help="what devices measure (mixed)")
-    fleet.add_argument("--prefix", default="dev-", help="of device ids (dev-)")
-    fleet.add_argument("--seed", type=_typed(_seed), default=1, metavar="N", help="same seed, same events (1)")
+    fleet.add_argument("--prefix", type=typed(prefix), default="dev-", help="of device ids (dev-)")
+    fleet.add_argument("--seed", type=typed(seed), default=1, metavar="N", help="same seed, same events (1)")
     time = parser.add_argument_group("the time: live from now without end, unless said otherwise")
-    time.add_argument("--from", dest="begin", type=_typed(moment), metavar="T", help="-6h or RFC 3339; up to now")
+    time.add_argument("--from", dest="begin", type=typed(moment), metavar="T", help="-6h or RFC 3339; up to now")
     end = time.add_mutually_exclusive_group()
-    end.add_argument("--to", type=_typed(moment), metavar="T", help="end at T")
-    end.add_argument("--duration", type=_typed(duration_us), metavar="D", help="end D after now")
+    end.add_argument("--to", type=typed(moment), metavar="T", help="end at T")
+    end.add_argument("--duration", type=typed(duration_us), metavar="D", help="end D after now")
     end.add_argument("--follow", action="store_true", help="go on live after --from")
     faults = parser.add_argument_group("planned faults: shares of all events, 0 to 1; an event has one at most")
     for fault in FAULTS:
         what = MEANINGS[fault]
-        faults.add_argument(f"--{fault.label}", type=_typed(_share), default=0.0, metavar="S", help=what)
+        faults.add_argument(f"--{fault.label}", type=typed(share), default=0.0, metavar="S", help=what)
     faults.add_argument(
-        "--late-by", type=_typed(duration_us), default=duration_us("10m"), metavar="D",
+        "--late-by", type=typed(duration_us), default=duration_us("10m"), metavar="D",
         help="late events come up to so late, at least half (10m); the end of the run brings the rest",
     )  # fmt: skip
     _common(parser)
@@ -83,20 +80,22 @@ def _replay_parser() -> argparse.ArgumentParser:
     device.add_argument("--device-column", metavar="COLUMN", help="holds device ids")
     device.add_argument("--device", metavar="ID", help="one id for all rows")
     parser.add_argument("--time-column", metavar="COLUMN", required=True, help="RFC 3339, or epoch seconds or ms")
-    parser.add_argument("--time-zone", metavar="ZONE", default="UTC", help="of times without an offset (UTC)")
+    parser.add_argument(
+        "--time-zone", type=typed(zone), metavar="ZONE", default="UTC", help="of times without an offset (UTC)"
+    )
     parser.add_argument(
         "--metric",
         action="append",
-        type=_typed(_metric),
+        type=typed(metric),
         metavar="COLUMN[=NAME]",
         help="repeatable; without: every column of numbers",
     )
-    parser.add_argument("--speed", type=_typed(_speed), default=1.0, help="1: as recorded; 60: 60 times faster; max")
+    parser.add_argument("--speed", type=typed(speed), default=1.0, help="1: as recorded; 60: 60 times faster; max")
     when = parser.add_mutually_exclusive_group()
     when.add_argument(
         "--shift-to-now", action="store_true", help="move all times alike, so that the last is when it is sent"
     )
-    when.add_argument("--start", type=_typed(moment), metavar="T", help="move all times alike; the first is T")
+    when.add_argument("--start", type=typed(moment), metavar="T", help="move all times alike; the first is T")
     _common(parser)
     return parser
 
@@ -113,7 +112,7 @@ def _check_run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
     options.interval = options.interval if options.interval is not None else 1_000_000
     if options.interval < 1_000:
         parser.error("a device can't send more than 1,000 events a second → more --devices, or less --rate")
-    if sum(getattr(options, fault.name.lower()) for fault in FAULTS) > 1:
+    if sum(getattr(options, fault.name.lower()) for fault in FAULTS) > 1 + 1e-9:
         parser.error("the shares of faults sum to more than 1 → lower them")
     if options.to is not None and options.begin is None:
         parser.error("--to needs --from")
@@ -138,63 +137,3 @@ def _parser(name: str, what: str, examples: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-
-
-def _typed(convert: Callable[[str], T]) -> Callable[[str], T]:
-    """Lets argparse show the message of a ValueError."""
-
-    def converted(text: str) -> T:
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return converted
-
-
-def _metric(text: str) -> tuple[str, str]:
-    column, _, name = text.rpartition("=") if "=" in text else (text, "", text)
-    if not METRIC_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} can't be a metric's name → 1 to 64 of A-Z a-z 0-9 _ . : / - after COLUMN=")
-    return column, name
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
-        raise ValueError(f"{text!r} is not a whole number from 1 to 1000000")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is not a whole number ≥ 0")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    rate = _number(text)
-    if not 0 < rate < 1e9:
-        raise ValueError(f"{text!r} is not a rate above 0")
-    return rate
-
-
-def _share(text: str) -> float:
-    share = _number(text)
-    if not 0 <= share <= 1:
-        raise ValueError(f"{text!r} is not a share from 0 to 1")
-    return share
-
-
-def _speed(text: str) -> float:
-    """0 and `max` mean as fast as it goes: infinite."""
-    speed = float("inf") if text in {"max", "0"} else _number(text)
-    if not speed > 0:
-        raise ValueError(f"{text!r} is not a speed above 0 → 1, 60, max")
-    return speed
