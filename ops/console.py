@@ -22,9 +22,10 @@ COLOURS = {
 }
 
 
-def console() -> Console:
-    """Standard output; off a terminal as wide as its lines are."""
-    return Console(width=None if sys.stdout.isatty() else 400, highlight=False)
+def console(*, stderr: bool = False) -> Console:
+    """Standard output, or error; off a terminal as wide as its lines are."""
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if terminal else 400, highlight=False)
 
 
 def progress(as_json: bool) -> Callable[[str], None]:

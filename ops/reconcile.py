@@ -1,18 +1,13 @@
 """plumbline reconcile: does every offset that was read have its outcome, and every outcome its row?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import typer
-from confluent_kafka import KafkaException, TopicPartition
 
 from deploy.local import environment, home
-from ops import store
+from ops import broker, store
 from ops.console import Json, print_json, print_rows
-from shared import kafka
-from shared.settings import KafkaSettings, load
-
-TIMEOUT_S = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -44,8 +39,9 @@ def check(values: Mapping[str, str]) -> dict[str, Any]:
     with store.snapshot(values) as connection:
         rows = store.partitions(connection)
         stored = store.events(connection)
-    ends = high_watermarks(values, [(row["topic"], row["partition"]) for row in rows])
-    rows = [{**row, "end": ends[row["topic"], row["partition"]]} for row in rows]
+    with broker.connect(values) as kafka:
+        ends = kafka.watermarks([(row["topic"], row["partition"]) for row in rows])
+    rows = [{**row, "end": ends[row["topic"], row["partition"]][1]} for row in rows]
     problems = [problem for row in rows for problem in partition_problems(row)]
     problems += event_problems(sum(row["persisted"] for row in rows), stored)
     shown = [{name: value for name, value in row.items() if name != "topic_id"} for row in rows]
@@ -75,19 +71,3 @@ def event_problems(persisted: int, stored: int) -> list[str]:
     if persisted == stored:
         return []
     return [f"{persisted} events were counted as persisted, {stored} are stored"]
-
-
-def high_watermarks(values: Mapping[str, str], partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """Where each partition ends in Kafka: the offset that its next record will get."""
-    own = {"kafka_bootstrap_servers": values["KAFKA_BOOTSTRAP_SERVERS"]}
-    settings = load(KafkaSettings).model_copy(update=own)
-    consumer = kafka.consumer(settings, group_id="plumbline-reconcile", enable_auto_commit=False)
-    try:
-        return {
-            (topic, partition): consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)[1]
-            for topic, partition in partitions
-        }
-    except KafkaException as error:
-        raise kafka.unavailable(settings, error) from None
-    finally:
-        consumer.close()

@@ -36,6 +36,16 @@ DEAD_LETTER = """
     WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" = %(offset)s
 """
 
+PROGRESS = """
+    SELECT coalesce(sum(events_total), 0)::int8 AS events,
+           coalesce(sum(duplicate_total), 0)::int8 AS duplicates,
+           coalesce(sum(dead_letter_total), 0)::int8 AS dead_letters,
+           max(updated_at) AS committed_at,
+           (SELECT nullif(watermark, '-infinity') FROM watermarks ORDER BY level LIMIT 1) AS watermark,
+           (SELECT nullif(until, '-infinity') FROM materialized ORDER BY level LIMIT 1) AS materialized
+    FROM kafka_offsets
+"""
+
 
 @contextmanager
 def snapshot(values: Mapping[str, str]) -> Iterator[Connection]:
@@ -46,13 +56,12 @@ def snapshot(values: Mapping[str, str]) -> Iterator[Connection]:
     """
     target = conninfo(values)
     try:
-        connection = psycopg.connect(target, row_factory=dict_row)
+        with psycopg.connect(target, row_factory=dict_row) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield connection
     except psycopg.OperationalError as error:
         raise db.unavailable(target, error) from None
-    with connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        yield connection
 
 
 def partitions(connection: Connection) -> list[Row]:
@@ -74,3 +83,14 @@ def dead_letters(connection: Connection, code: str | None, limit: int) -> list[R
 def dead_letter(connection: Connection, topic: str, partition: int, offset: int) -> Row | None:
     """One dead letter, whole."""
     return connection.execute(DEAD_LETTER, {"topic": topic, "partition": partition, "offset": offset}).fetchone()
+
+
+def progress(connection: Connection) -> Row:
+    """How far the pipeline is: sums over the partitions, and the finest level's marks (None before the first)."""
+    return connection.execute(PROGRESS).fetchall()[0]
+
+
+def offsets(connection: Connection) -> dict[tuple[str, int], int]:
+    """Each partition's next offset, by topic and partition."""
+    rows = connection.execute("SELECT topic, partition, next_offset FROM kafka_offsets").fetchall()
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}

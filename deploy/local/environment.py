@@ -68,6 +68,7 @@ def with_secrets(values: Mapping[str, str], home: Path) -> dict[str, str]:
         "DB_PASSWORD": secrets.token_urlsafe(24),
         "DB_NAME": OWNER,
         **{f"{role.upper()}_PASSWORD": secrets.token_urlsafe(24) for role in ROLES.values()},
+        "AUTH_ISSUER": "plumbline",
         "JWT_AUDIENCE": "plumbline",
         "AUTH_CLIENT_ID": "plumbline-demo",
         "AUTH_CLIENT_SECRET": secrets.token_urlsafe(32),

@@ -41,7 +41,7 @@ def spawn(
     with log.open("ab") as output:
         child = subprocess.Popen(
             argv,
-            env={**env, STACK: str(home), PROCESS: name},
+            env={**env, **marks(home, name)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -54,6 +54,11 @@ def spawn(
         )
     _children.append(child)
     return psutil.Process(child.pid)
+
+
+def marks(home: Path, name: str) -> dict[str, str]:
+    """The variables by which a process is known as `name` of the stack in `home`."""
+    return {STACK: str(home), PROCESS: name}
 
 
 def _group(user: str | None) -> int | None:
@@ -128,7 +133,7 @@ def _gone(processes: Sequence[psutil.Process], deadline_s: float) -> bool:
     return until(lambda: not any(alive(process) for process in processes), deadline_s)
 
 
-def until(condition: Callable[[], bool], deadline_s: float) -> bool:
+def until(condition: Callable[[], bool], deadline_s: float, poll_s: float = POLL_S) -> bool:
     """Poll until the condition holds; False when it doesn't within the deadline."""
     end = time.monotonic() + deadline_s
     while True:
@@ -137,7 +142,7 @@ def until(condition: Callable[[], bool], deadline_s: float) -> bool:
             return True
         if time.monotonic() >= end:
             return False
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def wait_ready(home: Path, name: str, process: psutil.Process, probe: Callable[[], bool], deadline_s: float) -> None:

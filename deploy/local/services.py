@@ -1,5 +1,7 @@
 """Plumbline's own processes: which module, under which role, with which settings."""
 
+import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -10,6 +12,7 @@ import psutil
 
 from deploy.local import process
 from deploy.local.environment import ROLES
+from deploy.local.home import log_file
 from deploy.local.ports import HOST, Claim
 
 MODULES = {
@@ -48,6 +51,20 @@ def start(
     argv = [sys.executable, "-m", MODULES[name], *arguments]
     locks = [claim.lock for claim in claims.values()]
     return process.spawn(home, name, argv, {**env, **own}, keep_open=locks)
+
+
+def start_job(home: Path, name: str, values: Mapping[str, str], arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a simulator that ends by itself; its exit status says whether it sent everything."""
+    log = log_file(home, name)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", MODULES["simulator"], *arguments],
+            env={**settings("simulator", values, os.environ, part=False), **process.marks(home, name)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def wait(home: Path, name: str, service: psutil.Process, url: str) -> None:
