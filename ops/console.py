@@ -60,5 +60,5 @@ def _numeric(value: Any) -> bool:
 
 
 def _cell(value: Any) -> Text:
-    shown = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    shown = "" if value is None else str(value)
     return Text(shown, style=COLOURS.get(shown, ""))

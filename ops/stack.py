@@ -1,6 +1,5 @@
 """plumbline up, down, status, reset: the embedded stack."""
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,7 +7,6 @@ import typer
 
 from deploy.local import environment, home, stack, status
 from ops.console import Json, print_json, print_rows, progress
-from shared.errors import PlumblineError
 
 Only = Annotated[str, typer.Option(help=f"Parts, separated by commas: {', '.join(stack.PARTS)}.")]
 
@@ -63,9 +61,7 @@ def reset(
     """Stop the stack and remove its data, secrets and logs."""
     where = home.default()
     if not yes:
-        if not sys.stdin.isatty():
-            raise PlumblineError("reset removes all data of the stack → plumbline reset --yes")
-        typer.confirm(f"Remove all data of the stack in {where}?", abort=True)
+        typer.confirm(f"Remove all data of the stack in {where} (--yes doesn't ask)?", abort=True)
     stack.reset(where, progress(as_json))
     if as_json:
         print_json({"removed": str(where)})

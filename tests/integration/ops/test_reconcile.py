@@ -1,0 +1,81 @@
+"""Reconciling what ingestion counted with what Kafka and Postgres hold."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ops import broker, reconcile, store
+from shared import kafka
+from tests.servers import Database, Topics
+
+NOW = datetime(2025, 9, 9, 17, tzinfo=UTC)
+
+
+@pytest.fixture
+def values(database: Database, topics: Topics) -> dict[str, str]:
+    """Three records in partition 0, and what an ingestion that took one, knew one and refused one would have left."""
+    producer = kafka.producer(topics.settings)
+    for number in range(3):
+        producer.produce(topics.settings.topic_readings, value=b"%d" % number, partition=0)
+    assert producer.flush(30) == 0
+    readings = topics.settings.topic_readings
+    with database.connect() as connection:
+        connection.execute("SELECT ensure_event_partitions(%s)", [[NOW.date()]])
+        connection.execute("INSERT INTO events VALUES (1, %s, 1, '{1}', NULL)", [NOW])
+        connection.execute(
+            'INSERT INTO dead_letters (topic_id, partition, "offset", topic, value, code, detail)'
+            " VALUES ('id', 0, 2, %s, '\\x00ff', 'malformed', 'no JSON')",
+            [readings],
+        )
+        connection.execute(
+            "INSERT INTO kafka_offsets (topic, partition, topic_id, first_offset, next_offset, owner, owner_epoch,"
+            " events_total, persisted_total, duplicate_total, dead_letter_total, acked_offset)"
+            " VALUES (%s, 0, 'id', 0, 3, gen_random_uuid(), 1, 3, 1, 1, 1, 0)",
+            [readings],
+        )
+    return database.environment() | topics.environment()
+
+
+def test_what_adds_up_is_ok_and_says_how_much_it_looked_at(values: dict[str, str]) -> None:
+    report = reconcile.check(values)
+    assert (report["ok"], report["problems"], report["events"], report["lag"]) == (True, [], 1, 0)
+    assert report["partitions"][0]["end"] == 3
+
+
+def test_an_event_that_vanished_is_noticed(values: dict[str, str], database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("DELETE FROM events")
+    assert reconcile.check(values)["problems"] == ["1 events were counted as persisted, 0 are stored"]
+
+
+def test_a_dead_letter_that_vanished_is_noticed(values: dict[str, str], database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("DELETE FROM dead_letters")
+    assert "1 dead letters were counted, 0 are there" in reconcile.check(values)["problems"][0]
+
+
+def test_reading_past_the_end_is_noticed(values: dict[str, str], database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE kafka_offsets SET next_offset = 4, gap_total = 1")
+    assert "read up to 4, but Kafka ends at 3" in reconcile.check(values)["problems"][0]
+
+
+def test_what_nobody_has_read_counts_as_lag(
+    values: dict[str, str], database: Database, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPIC_READINGS", topics.settings.topic_readings)
+    with broker.connect(values) as connected:
+        ends = connected.watermarks(connected.partitions())
+    with store.snapshot(values) as connection:
+        assert broker.lag(ends, store.offsets(connection)) == 0
+    assert broker.lag(ends, {}) == 3
+
+
+def test_a_dead_letter_is_listed_and_shown_with_its_bytes(values: dict[str, str], topics: Topics) -> None:
+    with store.snapshot(values) as connection:
+        assert [row["offset"] for row in store.dead_letters(connection, "malformed", 10)] == [2]
+        assert store.dead_letters(connection, "bad_metric", 10) == []
+        letter = store.dead_letter(connection, topics.settings.topic_readings, 0, 2)
+        assert letter is not None
+        assert letter["value"] == b"\x00\xff"
+        assert store.dead_letter(connection, topics.settings.topic_readings, 0, 1) is None
