@@ -1,0 +1,61 @@
+"""`python -m api_service`: settings → wiring → uvicorn, until SIGTERM."""
+
+import argparse
+import os
+import socket
+from contextlib import ExitStack
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from api_service.app import create_app
+from api_service.settings import ApiSettings
+from shared import lifecycle, log, metrics_server
+from shared.errors import ConfigurationError
+from shared.settings import help_text, load
+
+# What a request may still take once the process was told to stop.
+_GRACE_S = 5
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT; 0 then."""
+    argparse.ArgumentParser(
+        prog="python -m api_service",
+        description="The HTTP API: tokens, statistics, devices, health. Its documentation is at /docs.",
+        epilog=help_text(ApiSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    settings = load(ApiSettings)
+    log.configure("api", settings)
+    registry = CollectorRegistry()
+    app = create_app(settings, registry)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", server_header=False, timeout_graceful_shutdown=_GRACE_S
+    )
+    with ExitStack() as stack:
+        listening = stack.enter_context(_listen(settings))
+        stack.enter_context(metrics_server.serve(settings, registry))
+        host, port = listening.getsockname()[:2]
+        log.get("api_service").info("listening", host=host, port=port, modules=settings.api_modules)
+        # uvicorn raises the signal that stopped it once more, for whoever had it before.
+        stack.enter_context(lifecycle.stop_event())
+        uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _listen(settings: ApiSettings) -> socket.socket:
+    """The listening socket, made here: uvicorn's own would end the process without saying what to do."""
+    host, port = settings.api_host, settings.api_port
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except socket.gaierror as error:
+        raise ConfigurationError(f"API_HOST: {host}: {error.strerror} → give an address of this machine") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"API_PORT: {host}:{port}: {os.strerror(error.errno or 0)} → stop what listens there, or choose another port"
+        ) from None
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)

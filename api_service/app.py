@@ -1,0 +1,126 @@
+"""The wiring: which modules this process serves, and what they share."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from api_service import docs, health
+from api_service.auth import clients, token
+from api_service.auth.bearer import Bearer
+from api_service.auth.issuer import Issuer
+from api_service.auth.keys import SigningKey, load_signing_key
+from api_service.auth.verifier import Verifier
+from api_service.database import Database, DatabaseFailures
+from api_service.metrics import Metrics
+from api_service.middleware import Observe
+from api_service.problems import Problem
+from api_service.query import routes as query
+from api_service.settings import ApiSettings
+from shared.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a module may be made of."""
+
+    settings: ApiSettings
+    metrics: Metrics
+    key: SigningKey
+    bearer: Bearer
+    database: Database
+
+
+def _auth(parts: Parts) -> APIRouter:
+    settings = parts.settings
+    issuer = Issuer(settings.auth_issuer, settings.jwt_audience, parts.key)
+    known = clients.load(settings.auth_clients_file)
+    return token.router(issuer, known, settings.auth_token_ttl_seconds, parts.metrics)
+
+
+def _query(parts: Parts) -> APIRouter:
+    return query.router(parts.database, parts.bearer, parts.settings)
+
+
+MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "query": _query}
+NEED_DATABASE = frozenset({"query"})
+
+
+def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
+    """The ASGI application of these settings.
+
+    Raises:
+        ConfigurationError: a module that doesn't exist; a key or a clients' file that can't be used.
+    """
+    names = _modules(settings.api_modules)
+    parts = _parts(settings, registry)
+    database = parts.database if NEED_DATABASE & set(names) else None
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if database is None:
+            yield
+            return
+        async with database.opened():
+            yield
+
+    app = FastAPI(
+        lifespan=lifespan,
+        redirect_slashes=False,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={
+            Problem: _problem,
+            HTTPException: _http_exception,
+            psycopg.Error: DatabaseFailures(parts.metrics),
+            Exception: _failure,
+        },
+    )
+    app.include_router(health.router(database))
+    for name in names:
+        app.include_router(MODULES[name](parts))
+    app.include_router(docs.router(app))
+    return Observe(app, parts.metrics)
+
+
+def _parts(settings: ApiSettings, registry: CollectorRegistry) -> Parts:
+    metrics = Metrics(registry)
+    key = load_signing_key(settings.auth_signing_key_file)
+    bearer = Bearer(Verifier(key, settings.auth_issuer, settings.jwt_audience), metrics)
+    return Parts(settings, metrics, key, bearer, Database(settings))
+
+
+def _modules(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in MODULES]
+    if unknown or not names:
+        problem = f"there is no module {', '.join(unknown)}" if unknown else "names no module"
+        raise ConfigurationError(f"API_MODULES: {problem} → choose from: {', '.join(MODULES)}")
+    return names
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  what it is registered for
+    return error.response()
+
+
+async def _failure(_request: Request, _error: Exception) -> Response:
+    return Problem(500, "Something went wrong on our side; the service's log says what.").response()
+
+
+async def _http_exception(_request: Request, error: Exception) -> Response:
+    """Starlette's own: no such route, another method."""
+    assert isinstance(error, HTTPException)  # noqa: S101  what it is registered for
+    if error.status_code == 404:
+        detail = "There is no such route; /docs shows those that there are."
+    elif error.status_code == 405:
+        detail = "This route doesn't take that method; the Allow header names those that it takes."
+    else:
+        detail = "The request can't be served."
+    return Problem(error.status_code, detail, headers=error.headers).response()

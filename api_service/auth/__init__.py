@@ -1,0 +1,1 @@
+"""Who asks, and what they may see: the built-in token issuer, and the check of bearer tokens."""

@@ -1,0 +1,64 @@
+"""The bearer token of a request (RFC 6750): found, verified, and its scope asked for."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+
+from api_service.auth.claims import Principal, Refused
+from api_service.auth.verifier import Verifier
+from api_service.metrics import Metrics
+from api_service.problems import Problem
+
+_REALM = 'Bearer realm="plumbline"'
+
+
+class Bearer:
+    """Makes the dependencies that routes declare their scope with."""
+
+    def __init__(self, verifier: Verifier, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
+        self._verifier, self._metrics, self._clock = verifier, metrics, clock
+
+    def require(self, scope: str) -> Callable[[Request], Awaitable[Principal]]:
+        """A dependency that yields who asks, or ends the request with 400, 401 or 403."""
+
+        async def principal(request: Request) -> Principal:
+            token = self._token(request)
+            try:
+                found = await self._verifier.verify(token, self._clock())
+            except Refused as refused:
+                raise self._refuse(
+                    refused.reason, 401, "The token is not valid, or no longer: ask for a new one.", "invalid_token"
+                ) from None
+            if scope not in found.scopes:
+                raise self._refuse(
+                    "scope", 403, f"This needs a token with the scope {scope}.", "insufficient_scope", scope
+                )
+            return found
+
+        return principal
+
+    def _token(self, request: Request) -> str:
+        given = request.headers.getlist("authorization")
+        bearers = sum(value.lower().count("bearer ") for value in given)
+        if "access_token" in request.query_params or len(given) > 1 or bearers > 1:
+            raise self._refuse(
+                "sent_twice_or_in_query", 400, "Send the token once, in the Authorization header.", "invalid_request"
+            )
+        scheme, _, token = (given[0] if given else "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise self._refuse(
+                "none",
+                401,
+                "Send the header Authorization: Bearer TOKEN; POST /auth/token gives a token.",
+            )
+        return token.strip()
+
+    def _refuse(self, reason: str, status: int, detail: str, error: str | None = None, scope: str = "") -> Problem:
+        self._metrics.token_refusals.labels(reason).inc()
+        challenge = _REALM
+        if error:
+            challenge += f', error="{error}"'
+        if scope:
+            challenge += f', scope="{scope}"'
+        return Problem(status, detail, code=error, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,37 @@
+"""Metrics of the API service."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "plumbline_api_requests_total",
+            "Requests answered, by method, route template (empty: no such route) and status",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "plumbline_api_request_seconds",
+            "Time from a request's head to its answer's end",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.token_refusals = Counter(
+            "plumbline_api_token_refusals_total",
+            "Bearer tokens that were refused, by reason",
+            ("reason",),
+            registry=registry,
+        )
+        self.tokens_issued = Counter(
+            "plumbline_api_tokens_issued_total", "Tokens that the built-in issuer signed", registry=registry
+        )
+        self.database_failures = Counter(
+            "plumbline_api_database_failures_total",
+            "Requests that the database could not serve, by kind: unavailable, timeout",
+            ("kind",),
+            registry=registry,
+        )

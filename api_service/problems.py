@@ -1,0 +1,68 @@
+"""Every error answer: RFC 9457 problem details that name the field and the fix, and never echo input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    field: str
+    detail: str
+
+
+class Problem(Exception):
+    """Ends a request with problem details."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.code, self.errors = status, detail, code, tuple(errors)
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """The members of the problem details; `code` and `errors` only where there are some."""
+        members: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.code is not None:
+            members["code"] = self.code
+        if self.errors:
+            members["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
+        return members
+
+    def response(self) -> Response:
+        """The answer, never to be cached."""
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(msgspec.json.encode(self.body()), self.status, headers, MEDIA_TYPE)
+
+
+def invalid(*errors: FieldError) -> Problem:
+    """422: each error names a parameter and says what it may be."""
+    return Problem(422, "The request has parameters that can't be used; `errors` says which and why.", errors=errors)
+
+
+def not_found() -> Problem:
+    """404, the same bytes for what doesn't exist and for what the token may not see."""
+    return Problem(404, "There is no such device, or the token doesn't cover it.", code="not_found")
+
+
+def unavailable(what: str, retry_after_s: int = 1) -> Problem:
+    """503: a server that is needed doesn't answer."""
+    return Problem(503, f"{what} Try again.", code="unavailable", headers={"Retry-After": str(retry_after_s)})

@@ -1,0 +1,62 @@
+"""Where the next page starts: opaque text that holds the question and the last position.
+
+It grants nothing: what it holds is judged as if the client had sent it in the open, under the client's own token.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+
+from api_service.problems import FieldError, invalid
+
+_MOST_BYTES = 64 * 1024
+_WRONG = "it is no cursor of this route: use a next_cursor as it was given, or leave it out to start again"
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`question`: the parameters that the first page was asked with, its times made absolute."""
+
+    route: str
+    question: tuple[tuple[str, str], ...]
+    after: tuple[str, ...]
+
+
+def encode(cursor: Cursor) -> str:
+    """The cursor's text."""
+    packed = zlib.compress(msgspec.msgpack.encode(cursor), 6)
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def decode(text: str, route: str) -> Cursor:
+    """The cursor of a text.
+
+    Raises:
+        Problem: 422, this route didn't make it.
+    """
+    try:
+        packed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(packed, _MOST_BYTES)
+        cursor = msgspec.msgpack.decode(data, type=Cursor) if inflate.eof else None
+    except (ValueError, binascii.Error, zlib.error, msgspec.MsgspecError, RecursionError):
+        cursor = None
+    # Encoded again it must be the same: a text has one form only.
+    if cursor is None or cursor.route != route or encode(cursor) != text:
+        raise invalid(FieldError("cursor", _WRONG))
+    return cursor
+
+
+def merge(cursor: Cursor, given: Sequence[tuple[str, str]], free: Sequence[str]) -> list[tuple[str, str]]:
+    """The cursor's question with the parameters named in `free` as given now; others may be repeated as they were.
+
+    Raises:
+        Problem: 422, a parameter was given that isn't the cursor's.
+    """
+    asked = set(cursor.question)
+    other = {name for name, value in given if name not in free and (name, value) not in asked}
+    if other:
+        raise invalid(FieldError("cursor", "it belongs to other parameters: repeat those of its first page, or none"))
+    return [*cursor.question, *((name, value) for name, value in given if name in free)]
