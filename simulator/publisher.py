@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError, PlumblineError
 from shared.settings import TopicSettings
 from simulator.record import Record
 
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 30.0
 # Enough for librdkafka to fill its batches while the next records are made; well below its queue's limit.
 _IN_FLIGHT = 200_000

@@ -8,6 +8,7 @@ from simulator.times import duration_us, moment
 
 NOW = 1_795_000_000_000_000
 HOUR = 3_600_000_000
+MIDNIGHT = 1_794_960_000_000_000  # 2026-11-18 in UTC
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ HOUR = 3_600_000_000
         (["--from", "-6h", "--to", "-1h"], (NOW - 6 * HOUR, NOW - HOUR)),
         (["--from=-6h", "--duration", "1h"], (NOW - 6 * HOUR, NOW + HOUR)),
         (["--from", "-6h", "--follow"], (NOW - 6 * HOUR, None)),
-        (["--from", "2026-11-18T00:00:00+01:00", "--to", "2026-11-18T00:00:00Z"], (1_794_956_400_000_000, 1_794_960_000_000_000)),
+        (["--from", "2026-11-18T00:00:00+01:00", "--to", "2026-11-18T00:00:00Z"], (MIDNIGHT - HOUR, MIDNIGHT)),
     ],
 )  # fmt: skip
 def test_the_window(argv: list[str], expected: tuple[int, int | None]) -> None:
