@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,5 +28,9 @@ def locked(home: Path) -> Iterator[None]:
     """One command at a time changes a stack; the next one waits here until it is done."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"waiting for another plumbline command that is at work in {home}\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -25,17 +25,26 @@ READY_S = 60.0
 _OTHERS = {f"{role.upper()}_PASSWORD" for role in ROLES.values()}
 
 
-def settings(name: str, values: Mapping[str, str], caller: Mapping[str, str], *, part: bool) -> dict[str, str]:
+def settings(
+    name: str,
+    values: Mapping[str, str],
+    caller: Mapping[str, str],
+    *,
+    part: bool,
+    before: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """The environment of service `name`: the caller's, the stack's addresses, and the service's own role.
 
     For a part of a stack (`up --only`) what the caller set wins: a proxy's address, another role. What equals
-    stack.env is not the caller's wish: a shell that has sourced it must not make services run as the owner.
+    stack.env, now or `before`, is not the caller's wish: a shell that has sourced it must not make services run as
+    the owner.
     """
+    sourced = [values, before or {}]
     role = ROLES.get(name)
     own = {"DB_USER": role, "DB_PASSWORD": values[f"{role.upper()}_PASSWORD"]} if role else {}
     embedded = {"DATABASE_URL": "", "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
     stack = {key: value for key, value in {**embedded, **values, **own}.items() if key not in _OTHERS}
-    wished = {key for key, value in caller.items() if part and value != values.get(key)}
+    wished = {key for key, value in caller.items() if part and all(value != known.get(key) for known in sourced)}
     wished |= {key.removesuffix("_FILE") for key in wished if key.endswith("_FILE")}
     ours = {key: value for key, value in stack.items() if key not in wished}
     return {key: value for key, value in caller.items() if key.removesuffix("_FILE") not in ours} | ours

@@ -189,7 +189,8 @@ class _Start:
                 services.wait(self.home, name, self.processes[name], services.ready_url(name, self.values))
 
     def _spawn_service(self, name: str) -> psutil.Process:
-        env = services.settings(name, self.values, os.environ, part=self.options.only_part)
+        part = self.options.only_part
+        env = services.settings(name, self.values, os.environ, part=part, before=self.before)
         arguments = self.options.simulator if name == "simulator" else ()
         return services.start(self.home, name, env, self.claims[name], arguments)
 

@@ -23,6 +23,12 @@ def test_a_shell_that_sourced_the_stack_does_not_make_a_part_run_as_the_owner() 
     assert "owner" not in env.values()
 
 
+def test_nor_does_one_that_sourced_it_before_a_port_changed_bring_the_old_port_back() -> None:
+    moved = {**STACK, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9093"}
+    env = services.settings("ingestion", moved, STACK, part=True, before=STACK)
+    assert env["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:9093"
+
+
 def test_what_the_caller_set_wins_for_a_part() -> None:
     caller = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:7777", "FAILPOINTS": "after_copy=kill", "DB_USER": "other"}
     env = services.settings("ingestion", STACK, caller, part=True)
