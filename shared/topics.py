@@ -1,11 +1,14 @@
-"""The topics of the pipeline, and their creation."""
+"""The topics of the pipeline; `python -m shared.topics` makes those that are missing."""
+
+import argparse
+import sys
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
-from shared import kafka
+from shared import kafka, lifecycle
 from shared.errors import PlumblineError
-from shared.settings import TopicSettings
+from shared.settings import TopicSettings, help_text, load
 
 ACK_OUTCOMES = ("success", "validation-error", "db-error", "general-error", "default")
 
@@ -50,3 +53,21 @@ def ensure(settings: TopicSettings, timeout_s: float = 30.0) -> list[str]:
         else:
             created.append(name)
     return created
+
+
+def main() -> int:
+    """Makes what is missing and prints its names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shared.topics",
+        description="Makes the pipeline's topics that are missing.",
+        epilog=help_text(TopicSettings) + "\n\nexample: TOPIC_PARTITIONS=12 python -m shared.topics",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    created = ensure(load(TopicSettings))
+    sys.stdout.write("".join(f"created {name}\n" for name in created) or "all there\n")
+    return 0
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)

@@ -10,7 +10,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public
 
 GRANT TEMPORARY ON DATABASE :database TO plumbline_ingestion, plumbline_aggregation;
 GRANT INSERT ON events, device_layouts, dead_letters, outbox, dirty, kafka_offsets TO plumbline_ingestion;
-GRANT UPDATE ON kafka_offsets TO plumbline_ingestion;
+GRANT UPDATE ON kafka_offsets, outbox TO plumbline_ingestion;
 GRANT UPDATE (published_at) ON dead_letters TO plumbline_ingestion;
 GRANT UPDATE (share_lock) ON watermarks TO plumbline_ingestion;
 GRANT EXECUTE ON FUNCTION

@@ -1,0 +1,97 @@
+"""`python -m ingestion_service`: Kafka → Postgres, each event once."""
+
+import argparse
+import threading
+import uuid
+
+from confluent_kafka import KafkaException
+from prometheus_client import CollectorRegistry
+
+from ingestion_service.catalogue import Catalogue
+from ingestion_service.commit import Committer
+from ingestion_service.loop import Loop
+from ingestion_service.metrics import Metrics
+from ingestion_service.outbox import Outbox
+from ingestion_service.relay import Relay
+from ingestion_service.settings import Settings
+from ingestion_service.store import Store
+from ingestion_service.topic import Topic
+from ingestion_service.writer import Writer
+from shared import db, kafka, lifecycle, log, metrics_server
+from shared.events import Decoder
+from shared.failpoints import Failpoints
+from shared.settings import help_text, load
+
+_log = log.get(__name__)
+_RELAY_STOP_S = 3.0
+
+
+def main() -> int:
+    """Settings → wiring → run until SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ingestion_service",
+        description="Consumes TOPIC_READINGS and persists every event to Postgres exactly once.",
+        epilog=help_text(Settings)
+        + "\n\nexample: KAFKA_BOOTSTRAP_SERVERS=localhost:9092 DB_HOST=localhost python -m ingestion_service",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    settings = load(Settings)
+    log.configure("ingestion", settings)
+    with lifecycle.stop_event() as stop:
+        run(settings, Failpoints.from_environment(), stop)
+    return 0
+
+
+def run(settings: Settings, failpoints: Failpoints, stop: threading.Event) -> None:
+    """One process's ingestion, until `stop`.
+
+    Raises:
+        PlumblineError: it can't start, or can't go on.
+    """
+    conninfo = settings.conninfo("plumbline-ingestion")
+    kafka.wait_ready(settings, settings.startup_timeout_seconds)
+    db.wait_ready(conninfo, settings.startup_timeout_seconds)
+    topic = Topic(kafka.admin(settings), settings.topic_readings)
+    topic.check()
+
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    owner = uuid.uuid4()
+    store = Store(conninfo, owner, failpoints)
+    committer = Committer(store, Catalogue(store, settings.max_devices, settings.max_layouts))
+    writer = Writer(store, committer, metrics)
+    producer = kafka.producer(settings, linger_ms=5)
+    relay = Relay(Outbox(conninfo, owner), producer, settings, metrics, failpoints)
+    consumer = kafka.consumer(
+        settings,
+        group_id=settings.consumer_group,
+        auto_offset_reset="error",
+        enable_auto_commit=False,
+        enable_auto_offset_store=False,
+        enable_partition_eof=True,
+        partition_assignment_strategy="range,roundrobin",
+        queued_min_messages=100_000,
+        queued_max_messages_kbytes=16_384,
+        fetch_message_max_bytes=4_194_304,
+        fetch_wait_max_ms=min(100, settings.batch_linger_ms),
+    )
+    loop = Loop(settings, consumer, topic, writer, relay, Decoder(settings.limits()), metrics)
+    with metrics_server.serve(settings, registry, loop.problems):
+        writer.start()
+        relay.start()
+        _log.info("started", topic=topic.name, group=settings.consumer_group, owner=str(owner))
+        try:
+            loop.run(stop)
+        finally:
+            writer.close()
+            relay.close(_RELAY_STOP_S)
+            try:
+                consumer.close()
+            except KafkaException as error:
+                _log.warning("leave_failed", error=str(error))
+            _log.info("stopped")
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)

@@ -1,0 +1,118 @@
+"""One batch → one committed transaction: duplicates out, poison out, counted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from ingestion_service import columns
+from ingestion_service.batch import Batch
+from ingestion_service.catalogue import Catalogue
+from ingestion_service.columns import Rows
+from ingestion_service.store import Store
+from shared import db
+from shared.events import Code
+
+
+class Committer:
+    """Keeps what it learnt from batch to batch; for one thread."""
+
+    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._days: set[int] = set()
+        self._pairs: set[tuple[int, int]] = set()
+
+    def commit(self, batch: Batch) -> int:
+        """Writes the batch and returns how many of its events were late; the spans' counters are set.
+
+        May be called again with the same batch after an error that says to retry.
+
+        Raises:
+            Fenced: another owner has a partition; nothing was written.
+            psycopg.Error: see shared.db.classify; nothing was written, unless the connection broke at COMMIT.
+        """
+        self._catalogue.admit(batch)
+        rows = _alive(batch, columns.build(batch.groups, self._catalogue.devices, self._catalogue.layouts))
+        self._ensure_partitions(rows)
+        rows, duplicates, conflicts = _without(rows, [columns.repeated(r) for r in rows])
+        pairs = {pair for r in rows for pair in columns.pairs(r)} - self._pairs
+        repeats = False
+        while True:
+            try:
+                if repeats:
+                    rows, again, differing = _without(rows, self._store.repeats(rows))
+                    duplicates, conflicts = np.append(duplicates, again), np.append(conflicts, differing)
+                _count(batch, rows, duplicates, conflicts)
+                late = self._store.write(batch, rows, pairs)
+            except psycopg.errors.UniqueViolation:
+                repeats = True
+            except psycopg.errors.CheckViolation:
+                # A partition that we knew was dropped meanwhile; there is no other check on these tables.
+                self._days.clear()
+                self._ensure_partitions(rows)
+            except psycopg.Error as error:
+                if db.classify(error) is not db.Fault.POISON or not self._bury_poison(batch, rows):
+                    raise
+                rows = _alive(batch, rows)
+            else:
+                self._pairs |= pairs
+                return late
+
+    def _ensure_partitions(self, rows: Sequence[Rows]) -> None:
+        if days := columns.days(rows) - self._days:
+            self._store.ensure_partitions(days)
+            self._days |= days
+
+    def _bury_poison(self, batch: Batch, rows: Sequence[Rows]) -> bool:
+        """Finds the rows that the database refuses, by halving, and buries them; whether there were any."""
+        found = False
+        for r in rows:
+            if not len(r) or not self._store.refuses(r):
+                continue
+            found = True
+            if len(r) == 1:
+                batch.bury(int(r.position[0]), Code.DATABASE_REJECTED, "the database refuses a value of this event")
+                continue
+            first = np.arange(len(r)) < len(r) // 2
+            self._bury_poison(batch, [r.take(first), r.take(~first)])
+        return found
+
+
+def _alive(batch: Batch, rows: Sequence[Rows]) -> list[Rows]:
+    """The rows that weren't buried."""
+    if not batch.dead:
+        return list(rows)
+    dead = np.array(list(batch.dead), np.int64)
+    return [kept for r in rows if len(kept := r.take(~np.isin(r.position, dead)))]
+
+
+def _without(
+    rows: Sequence[Rows], found: Sequence[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]
+) -> tuple[list[Rows], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The rows that repeat nothing, and the positions of those that do, and of those with other values."""
+    duplicates = [r.position[same] for r, (same, _) in zip(rows, found, strict=True)]
+    conflicts = [r.position[differs] for r, (_, differs) in zip(rows, found, strict=True)]
+    kept = [r if not same.any() else r.take(~same) for r, (same, _) in zip(rows, found, strict=True)]
+    nothing = np.empty(0, np.int64)
+    return (
+        [r for r in kept if len(r)],
+        np.concatenate([nothing, *duplicates]),
+        np.concatenate([nothing, *conflicts]),
+    )
+
+
+def _count(
+    batch: Batch, rows: Sequence[Rows], duplicates: npt.NDArray[np.int64], conflicts: npt.NDArray[np.int64]
+) -> None:
+    """Sets the spans' counters."""
+    persisted = np.concatenate([np.empty(0, np.int64), *(r.position for r in rows)])
+    dead = np.array([letter.slot for letter in batch.dead.values()], np.int64)
+    size = len(batch.spans)
+    per_span = [np.bincount(batch.slot[positions], minlength=size) for positions in (persisted, duplicates, conflicts)]
+    per_span.append(np.bincount(dead, minlength=size))
+    for span, counts in zip(batch.spans, np.stack(per_span, axis=1).tolist(), strict=True):
+        span.persisted, span.duplicates, span.conflicts, span.dead_letters = counts
+        if span.persisted + span.duplicates + span.dead_letters != span.records:
+            raise AssertionError(f"partition {span.claim.partition}: records don't add up")

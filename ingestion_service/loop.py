@@ -1,0 +1,242 @@
+"""The consumer's loop: poll, claim, decode, hand over. Never talks to the database itself."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from ingestion_service.batch import Batch, Record, assemble
+from ingestion_service.breaker import CircuitBreaker
+from ingestion_service.metrics import Metrics
+from ingestion_service.partitions import Partitions, Reason, misplaced
+from ingestion_service.relay import Relay
+from ingestion_service.settings import Settings
+from ingestion_service.store import Fenced
+from ingestion_service.topic import Topic
+from ingestion_service.writer import Discarded, Writer, claimed
+from shared import log
+from shared.errors import PlumblineError
+from shared.events import Decoder
+
+_log = log.get(__name__)
+
+_REVOKE_S = 5.0  # what is in flight may take so long when partitions are revoked
+_STOP_S = 8.0  # likewise at the end
+_PLACE_S = 1.0  # a writer that is busy for longer makes us pause
+_CLAIM_RETRY_S = 0.5
+_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001 its public names
+_GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
+
+
+class Loop:
+    """One consumer of one topic; everything here runs in one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: Consumer,
+        topic: Topic,
+        writer: Writer,
+        relay: Relay,
+        decoder: Decoder,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._topic = topic
+        self._writer = writer
+        self._relay = relay
+        self._decoder = decoder
+        self._metrics = metrics
+        self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
+        self._partitions = Partitions()
+        self._in_flight: deque[tuple[Future[object], Batch]] = deque()
+        self._claim_again_at = 0.0
+
+    def problems(self) -> list[str]:
+        """Why the service isn't ready (called from another thread)."""
+        stopped = dict(self._partitions.stopped)
+        return [f"partition {number} stopped: {reason}" for number, reason in sorted(stopped.items())]
+
+    def run(self, stop: threading.Event) -> None:
+        """Consumes until `stop`; then finishes what is in flight and leaves the group.
+
+        Raises:
+            PlumblineError: something is wrong that a retry won't mend.
+        """
+        self._consumer.subscribe(
+            [self._topic.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        try:
+            while not stop.is_set():
+                self._reap()
+                self._claim()
+                self._topic_still_there()
+                self._take(self._poll())
+        finally:
+            if not self._writer.drain(_STOP_S):
+                _log.warning("batch_discarded", reason="stopping")
+            self._writer.end_term()
+        self._reap()
+
+    def _poll(self) -> list[Message]:
+        """Records, once the writer has room for them; a long wait is spent paused, but in the group."""
+        if self._writer.wait_for_place(_PLACE_S):
+            return self._consumer.consume(self._settings.batch_max_events, self._settings.batch_linger_ms / 1000)
+        live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
+        _log.info("paused", partitions=sorted(self._partitions.claims))
+        self._consumer.pause(live)
+        came: list[Message] = []
+        while not self._writer.wait_for_place(0):
+            message = self._consumer.poll(0.2)
+            if message is not None:
+                came.append(message)
+            self._reap()
+        still = [t for t in live if t.partition in self._partitions.claims]
+        self._consumer.resume(still)
+        _log.info("resumed", partitions=[t.partition for t in still])
+        return came
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        """Hands a batch of these to the writer."""
+        records: list[Record] = []
+        ends: dict[int, int] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                records.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                ends[message.partition() or 0] = message.offset() or 0
+            else:
+                self._on_error(error, message.partition())
+        parts = self._partitions
+        batch = assemble(records, ends, parts.claims, parts.positions, self._decoder, time.time_ns() // 1000)
+        if batch is not None:
+            self._breaker.check(batch)
+            parts.advance(batch)
+            self._in_flight.append((self._writer.submit(batch), batch))
+
+    def _on_error(self, error: KafkaError, partition: int | None) -> None:
+        if error.fatal():
+            raise PlumblineError(f"Kafka client failed: {error.str()} → start again; nothing was lost")
+        if partition in self._partitions.claims and error.code() in _OUT_OF_RANGE | _GONE:
+            self._stop(partition, Reason.OUT_OF_RANGE if error.code() in _OUT_OF_RANGE else Reason.TOPIC_GONE)
+            self._assign()
+        else:
+            _log.warning("kafka_error", error=error.str(), partition=partition)
+
+    def _reap(self) -> None:
+        """Takes note of what the writer finished."""
+        while self._in_flight and self._in_flight[0][0].done():
+            future, batch = self._in_flight.popleft()
+            error = future.exception()
+            if error is None:
+                self._committed(batch)
+            elif isinstance(error, Fenced):
+                self._on_fenced(error.partitions)
+            elif not isinstance(error, Discarded):
+                raise error
+        self._reap_claims()
+        self._metrics.owned.set(len(self._partitions.claims))
+
+    def _committed(self, batch: Batch) -> None:
+        """Mirrors the offsets in Kafka for tools that show lag; the truth is in the database."""
+        self._relay.wake()
+        offsets = [TopicPartition(self._topic.name, span.claim.partition, span.stop) for span in batch.spans]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            _log.debug("mirror_commit_failed", error=str(error))
+        for span in batch.spans:
+            partition = span.claim.partition
+            at = TopicPartition(self._topic.name, partition)
+            _, high = self._consumer.get_watermark_offsets(at, cached=True)
+            self._metrics.lag.labels(str(partition)).set(max(0, high - span.stop))
+
+    def _on_fenced(self, partitions: set[int]) -> None:
+        """Nothing in flight counts any more; what is still ours goes on from what the database says."""
+        self._writer.end_term()
+        self._in_flight.clear()
+        for number in list(self._partitions.claims):
+            self._partitions.disown(number)
+        for number in partitions & self._partitions.assigned:
+            self._stop(number, Reason.FENCED)
+        self._assign()
+
+    def _claim(self) -> None:
+        """Asks for what the group gave us and isn't claimed yet."""
+        if not (todo := self._partitions.unclaimed()) or time.monotonic() < self._claim_again_at:
+            return
+        try:
+            topic_id = self._topic.identity()
+            for number in todo:
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic.name, number), timeout=5)
+                future = self._writer.claim(self._topic.name, number, topic_id, low)
+                self._partitions.claiming[number] = future, low, high
+        except KafkaException as error:
+            self._claim_again_at = time.monotonic() + _CLAIM_RETRY_S
+            _log.warning("claim_delayed", error=error.args[0].str())
+
+    def _reap_claims(self) -> None:
+        claiming = self._partitions.claiming
+        if not claiming or not all(future.done() for future, _, _ in claiming.values()):
+            return
+        for number, (future, low, high) in list(claiming.items()):
+            del claiming[number]
+            if isinstance(future.exception(), Discarded):
+                continue
+            claim = claimed(future)
+            reason = Reason.TOPIC_RECREATED if claim is None else misplaced(claim, low, high)
+            if claim is None or reason is not None:
+                self._stop(number, reason or Reason.TOPIC_RECREATED)
+            else:
+                self._partitions.own(claim)
+                _log.info("partition_claimed", partition=number, epoch=claim.epoch, offset=claim.next_offset)
+        self._assign()
+
+    def _assign(self) -> None:
+        """Fetch what is claimed, from where we are."""
+        parts = self._partitions
+        self._consumer.assign(
+            [TopicPartition(self._topic.name, number, parts.positions[number]) for number in parts.claims]
+        )
+
+    def _stop(self, partition: int, reason: Reason) -> None:
+        self._partitions.stop(partition, reason)
+        self._metrics.stopped.labels(reason.value).inc()
+        _log.error("partition_stopped", partition=partition, reason=reason.value)
+
+    def _topic_still_there(self) -> None:
+        if self._topic.was_recreated():
+            for number in list(self._partitions.claims):
+                self._stop(number, Reason.TOPIC_RECREATED)
+            self._assign()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Nothing is fetched before the database has granted the claim: an error in here would be swallowed.
+        self._new_term({p.partition for p in partitions})
+        consumer.assign([])
+        _log.info("partitions_assigned", partitions=sorted(self._partitions.assigned))
+
+    def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        if not self._writer.drain(_REVOKE_S):
+            _log.warning("batch_discarded", reason="revoked")
+        self._reap()
+        self._new_term(set())
+        consumer.unassign()
+        _log.info("partitions_revoked")
+
+    def _on_lost(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._new_term(set())
+        consumer.unassign()
+        _log.warning("partitions_lost")
+
+    def _new_term(self, assigned: set[int]) -> None:
+        self._writer.end_term()
+        self._in_flight.clear()
+        self._partitions.reset(assigned)
+        self._metrics.stopped.clear()
+        self._metrics.lag.clear()

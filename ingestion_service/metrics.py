@@ -1,0 +1,57 @@
+"""What the ingestion service tells Prometheus; declared here and nowhere else."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """One set a process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.events = Counter(
+            "ingestion_events_total",
+            "Events that were committed, by what became of them: persisted, duplicate (conflicts are among them), "
+            "conflict or dead_letter.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "ingestion_dead_letters_total", "Committed dead letters by code.", ["code"], registry=registry
+        )
+        self.late = Counter("ingestion_late_events_total", "Events below the watermark.", registry=registry)
+        self.batch_events = Histogram(
+            "ingestion_batch_events", "Records in a batch.", registry=registry,
+            buckets=(1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000),
+        )  # fmt: skip
+        self.commit_seconds = Histogram(
+            "ingestion_commit_seconds", "From a batch in hand to its COMMIT.", registry=registry, buckets=_SECONDS
+        )
+        self.end_to_end_seconds = Histogram(
+            "ingestion_end_to_end_seconds",
+            "From Kafka's timestamp of a batch's last record to its COMMIT.",
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.lag = Gauge(
+            "ingestion_lag_messages", "Records behind the high watermark.", ["partition"], registry=registry
+        )
+        self.owned = Gauge("ingestion_owned_partitions", "Partitions that this process owns.", registry=registry)
+        self.stopped = Gauge(
+            "ingestion_stopped_partitions",
+            "Partitions that need an operator, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.fenced = Counter(
+            "ingestion_fenced_total", "Batches that were dropped: a newer owner has the partition.", registry=registry
+        )
+        self.retries = Counter(
+            "ingestion_database_retries_total", "Database errors that were retried.", registry=registry
+        )
+        self.relayed = Counter(
+            "ingestion_relayed_total", "Acks and dead letters that Kafka has, by topic.", ["topic"], registry=registry
+        )
+        self.ack_lag = Gauge(
+            "ingestion_ack_lag_seconds", "Age of the oldest commit that isn't acknowledged yet.", registry=registry
+        )

@@ -1,0 +1,37 @@
+"""The ingestion service's settings."""
+
+from pydantic import Field
+
+from shared.events import Limits
+from shared.settings import DatabaseSettings, ServiceSettings, TopicSettings
+
+
+class Settings(TopicSettings, DatabaseSettings, ServiceSettings):
+    """Broker, topics, database, and how to batch."""
+
+    consumer_group: str = Field("plumbline-ingestion", min_length=1, description="Kafka consumer group")
+    batch_max_events: int = Field(20_000, ge=1, le=200_000, description="events in one transaction at most")
+    batch_linger_ms: int = Field(100, ge=1, le=10_000, description="how long a batch may wait to fill up")
+    max_event_bytes: int = Field(1_000_000, ge=100, le=100_000_000, description="a larger event is too_large")
+    max_future_seconds: int = Field(300, ge=0, le=86_400_000, description="further ahead is timestamp_in_future")
+    max_age_days: int = Field(3650, ge=1, le=36_500, description="older is timestamp_too_old")
+    max_devices: int = Field(1_000_000, ge=1, description="a new device beyond so many is cardinality_limit")
+    max_layouts: int = Field(10_000, ge=1, description="a new set of metric names beyond so many likewise")
+    dead_letter_limit_consecutive: int = Field(
+        0, ge=0, description="stop, without dropping anything, at so many dead letters in a row; 0: never"
+    )
+    dead_letter_limit_percent: float = Field(
+        0,
+        ge=0,
+        le=100,
+        description="stop, without dropping anything, at such a share of a batch of 100 or more; 0: never",
+    )
+    startup_timeout_seconds: float = Field(30, ge=1, le=600, description="how long to wait for Kafka and Postgres")
+
+    def limits(self) -> Limits:
+        """What an event may be at most."""
+        return Limits(
+            max_event_bytes=self.max_event_bytes,
+            max_future_us=self.max_future_seconds * 1_000_000,
+            max_age_us=self.max_age_days * 86_400_000_000,
+        )

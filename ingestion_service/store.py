@@ -1,0 +1,286 @@
+"""All of ingestion's SQL: claims, ids, and the one transaction that a batch is."""
+
+import json
+from base64 import b64encode
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from ingestion_service.batch import Batch, Claim, DeadLetter, Span
+from ingestion_service.columns import Rows, copy_blocks, late_buckets
+from shared import pgcopy
+from shared.failpoints import Failpoints
+
+_EVENT_COLUMNS = "device, ts, layout, values, extras"
+_EPOCH_DAY = date(1970, 1, 1)
+
+
+class Fenced(Exception):
+    """Another owner has these partitions, or their offsets aren't where we left them: nothing was written."""
+
+    def __init__(self, partitions: set[int]) -> None:
+        super().__init__(f"fenced: {sorted(partitions)}")
+        self.partitions = partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where `kafka_offsets` stands for a partition."""
+
+    owner: UUID
+    epoch: int
+    next_offset: int
+
+
+class Store:
+    """One connection, for one thread. Every method is a transaction of its own unless it says otherwise."""
+
+    def __init__(self, conninfo: str, owner: UUID, failpoints: Failpoints) -> None:
+        self._conninfo = conninfo
+        self._owner = owner
+        self._failpoints = failpoints
+        self._connection: psycopg.Connection | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection, made anew if it broke."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._conninfo, autocommit=True)
+            # A transaction that waits longer is retried; the limits also end a session whose client froze.
+            self._connection.execute(
+                "SELECT set_config('lock_timeout', '5s', false), set_config('statement_timeout', '60s', false),"
+                " set_config('idle_in_transaction_session_timeout', '15s', false)"
+            )
+        return self._connection
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def claim(self, topic: str, partition: int, topic_id: str, low: int) -> Claim | None:
+        """Fences every other owner of the partition; its first claim starts at `low`.
+
+        None: the row is of another topic of that name, which was deleted and made again.
+        """
+        row = self.connection.execute(
+            """
+            INSERT INTO kafka_offsets AS o
+                (topic, partition, topic_id, first_offset, next_offset, acked_offset, owner, owner_epoch)
+            VALUES (%(topic)s, %(partition)s, %(topic_id)s, %(low)s, %(low)s, %(low)s, %(owner)s, 1)
+            ON CONFLICT (topic, partition) DO UPDATE
+            SET owner = excluded.owner, owner_epoch = o.owner_epoch + 1, updated_at = now()
+            WHERE o.topic_id = excluded.topic_id
+            RETURNING owner_epoch, next_offset, leader_epoch
+            """,
+            {"topic": topic, "partition": partition, "topic_id": topic_id, "low": low, "owner": self._owner},
+        ).fetchone()
+        return None if row is None else Claim(topic, partition, topic_id, row[0], row[1], row[2])
+
+    def positions(self, spans: Sequence[Span]) -> list[Position | None]:
+        """Where the database stands for each span's partition."""
+        topic = spans[0].claim.topic
+        rows = self.connection.execute(
+            "SELECT partition, owner, owner_epoch, next_offset FROM kafka_offsets"
+            " WHERE topic = %s AND partition = ANY (%s)",
+            [topic, [span.claim.partition for span in spans]],
+        ).fetchall()
+        found = {row[0]: Position(*row[1:]) for row in rows}
+        return [found.get(span.claim.partition) for span in spans]
+
+    def committed(self, spans: Sequence[Span]) -> bool:
+        """After a connection broke at COMMIT: did it happen?
+
+        Raises:
+            Fenced: neither before nor after this batch.
+        """
+        positions = self.positions(spans)
+        if positions == [Position(self._owner, span.claim.epoch, span.stop) for span in spans]:
+            return True
+        before = [Position(self._owner, span.claim.epoch, span.start) for span in spans]
+        wrong = {s.claim.partition for s, p, b in zip(spans, positions, before, strict=True) if p != b}
+        if wrong:
+            raise Fenced(wrong)
+        return False
+
+    def register_devices(self, names: Collection[str], most: int) -> dict[str, int]:
+        """Ids of these devices, made where they are new; one that would be over `most` is left out."""
+        rows = self.connection.execute(
+            "SELECT device_id, id FROM register_devices(%s, %s)", [list(names), most]
+        ).fetchall()
+        return {str(name): int(id_) for name, id_ in rows}
+
+    def register_layout(self, names: Sequence[str], most: int) -> int | None:
+        """The id of this set of metric names; None if it would be over `most`."""
+        row = self.connection.execute("SELECT register_layout(%s, %s)", [list(names), most]).fetchone()
+        return None if row is None or row[0] is None else int(row[0])
+
+    def ensure_partitions(self, days: Iterable[int]) -> None:
+        """Makes the daily partitions that are missing, of days since 1970 (UTC)."""
+        dates = [_EPOCH_DAY + timedelta(days=day) for day in sorted(days)]
+        self.connection.execute("SELECT ensure_event_partitions(%s::date[])", [dates])
+
+    def repeats(self, rows: Sequence[Rows]) -> list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+        """Which of these rows are in `events` already, and which of those with other values."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "CREATE TEMPORARY TABLE incoming (device int4, ts timestamptz, layout int4, values float8[],"
+                " extras jsonb, number int4) ON COMMIT DROP"
+            )
+            numbered = np.split(np.arange(sum(map(len, rows)), dtype=np.int32), np.cumsum(list(map(len, rows)))[:-1])
+            blocks = (block for r, n in zip(rows, numbered, strict=True) for block in copy_blocks(r, n))
+            _copy(cursor, f"COPY incoming ({_EVENT_COLUMNS}, number) FROM STDIN (FORMAT binary)", blocks)
+            cursor.execute(
+                "SELECT i.number, e.values IS DISTINCT FROM i.values FROM incoming i"
+                " JOIN events e USING (device, ts, layout)"
+            )
+            found = cursor.fetchall()
+        hit = np.zeros(sum(map(len, rows)), np.bool_)
+        differs = hit.copy()
+        hit[[number for number, _ in found]] = True
+        differs[[number for number, other in found if other]] = True
+        return [(hit[n], differs[n]) for n in numbered]
+
+    def refuses(self, rows: Rows) -> bool:
+        """Whether the database refuses a value of these rows; nothing stays written."""
+        connection = self.connection
+        try:
+            with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+                _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", copy_blocks(rows))
+        except psycopg.errors.UniqueViolation:
+            return False
+        except (psycopg.DataError, psycopg.IntegrityError):
+            return True
+        return False
+
+    def write(self, batch: Batch, rows: Sequence[Rows], pairs: Collection[tuple[int, int]]) -> int:
+        """The batch in one transaction: events, offsets, acks, dead letters, late buckets. Returns the late events.
+
+        The compare-and-set comes after the COPY: a client that froze inside COPY while it held the offsets' rows
+        would escape the server's time limits and block the next owner.
+
+        Raises:
+            Fenced: an offset isn't where we left it, or isn't ours.
+            psycopg.errors.UniqueViolation: an event is there already; see `repeats`.
+        """
+        with self._transaction() as cursor:
+            if rows:
+                blocks = (block for r in rows for block in copy_blocks(r))
+                _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
+            self._failpoints.hit("ingestion.after_copy")
+            _advance(cursor, batch.spans, self._owner)
+            self._failpoints.hit("ingestion.after_compare_and_set")
+            _acknowledge(cursor, batch.spans)
+            _bury(cursor, batch)
+            events = _log_late(cursor, rows)
+            if pairs:
+                devices, layouts = zip(*sorted(pairs), strict=True)
+                cursor.execute(
+                    "INSERT INTO device_layouts SELECT * FROM unnest(%s::int4[], %s::int4[]) ON CONFLICT DO NOTHING",
+                    [list(devices), list(layouts)],
+                )
+            self._failpoints.hit("ingestion.before_commit")
+        self._failpoints.hit("ingestion.after_commit")
+        return events
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Cursor]:
+        connection = self.connection
+        with connection.transaction(), connection.cursor() as cursor:
+            yield cursor
+
+
+def _copy(cursor: psycopg.Cursor, statement: str, blocks: Iterable[bytes]) -> None:
+    with cursor.copy(statement.encode()) as copy:
+        copy.write(pgcopy.HEADER)
+        for block in blocks:
+            copy.write(block)
+        copy.write(pgcopy.TRAILER)
+
+
+def _offsets_row(s: Span) -> tuple[int | None, ...]:
+    moved = (s.claim.partition, s.claim.epoch, s.start, s.stop, s.leader_epoch)
+    return *moved, s.persisted, s.duplicates, s.conflicts, s.dead_letters, s.gaps
+
+
+def _advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None:
+    """Moves each partition's offset from where we left it, or raises Fenced."""
+    columns = zip(*map(_offsets_row, spans), strict=True)
+    moved = cursor.execute(
+        """
+        UPDATE kafka_offsets AS o
+        SET next_offset = s.stop,
+            leader_epoch = coalesce(s.leader_epoch, o.leader_epoch),
+            events_total = events_total + s.persisted + s.duplicates + s.dead_letters,
+            persisted_total = persisted_total + s.persisted,
+            duplicate_total = duplicate_total + s.duplicates,
+            conflict_total = conflict_total + s.conflicts,
+            dead_letter_total = dead_letter_total + s.dead_letters,
+            gap_total = gap_total + s.gaps,
+            updated_at = now()
+        FROM unnest(%s::int4[], %s::int8[], %s::int8[], %s::int8[], %s::int4[],
+                    %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[])
+            AS s (partition, epoch, start, stop, leader_epoch, persisted, duplicates, conflicts, dead_letters, gaps)
+        WHERE o.topic = %s AND o.partition = s.partition AND o.owner = %s AND o.owner_epoch = s.epoch
+            AND o.next_offset = s.start
+        RETURNING o.partition
+        """,
+        [*map(list, columns), spans[0].claim.topic, owner],
+    ).fetchall()
+    if fenced := {span.claim.partition for span in spans} - {row[0] for row in moved}:
+        raise Fenced(fenced)
+
+
+def _acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
+    cursor.executemany(
+        "INSERT INTO outbox (topic_id, partition, first_offset, last_offset, persisted, duplicates, conflicts,"
+        " dead_lettered) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        # A partition that an operator sent back has acks of these offsets from its first time.
+        " ON CONFLICT (topic_id, partition, first_offset) DO UPDATE SET last_offset = excluded.last_offset,"
+        " persisted = excluded.persisted, duplicates = excluded.duplicates, conflicts = excluded.conflicts,"
+        " dead_lettered = excluded.dead_lettered, committed_at = now()",
+        [(s.claim.topic_id, s.claim.partition, s.start, s.stop - 1, *_offsets_row(s)[5:9]) for s in spans],
+    )
+
+
+def _bury(cursor: psycopg.Cursor, batch: Batch) -> None:
+    cursor.executemany(
+        'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail)'
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [_dead_letter_row(batch.spans[dead.slot].claim, dead) for dead in batch.dead.values()],
+    )
+
+
+def _dead_letter_row(claim: Claim, dead: DeadLetter) -> tuple[object, ...]:
+    headers = [[name, None if value is None else b64encode(value).decode()] for name, value in dead.headers]
+    where = (claim.topic_id, claim.partition, dead.offset, claim.topic)
+    # A header's name may hold a NUL, which jsonb refuses.
+    return *where, dead.key, dead.value, json.dumps(headers).replace("\\u0000", "\\ufffd"), dead.code, dead.detail
+
+
+def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:
+    """Logs the buckets below the watermark that these rows touch, and returns how many events did.
+
+    FOR SHARE: until we commit, the aggregator can't move the watermark past what we read.
+    """
+    levels = cursor.execute("SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE").fetchall()
+    watermark = max((moment for _, moment in levels), default=-np.inf)
+    if not rows or watermark == -np.inf:
+        return 0
+    late = late_buckets(rows, min(level for level, _ in levels) * 1_000_000, int(watermark * 1_000_000))
+    if late is None:
+        return 0
+    cursor.execute(
+        "INSERT INTO dirty (bucket, device, layout, events)"
+        " SELECT to_timestamp(b / 1000000), d, l, n FROM unnest(%s::int8[], %s::int4[], %s::int4[], %s::int4[])"
+        " AS late (b, d, l, n)",
+        [late.bucket.tolist(), late.device.tolist(), late.layout.tolist(), late.events.tolist()],
+    )
+    return int(late.events.sum())

@@ -1,0 +1,63 @@
+"""Which topic it is that we consume: a name can be deleted and made again, an id can't."""
+
+import time
+from concurrent.futures import Future
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, TopicDescription  # type: ignore[attr-defined]
+
+from shared.errors import PlumblineError
+
+_LOOK_EVERY_S = 5.0
+
+
+class Topic:
+    """Asks the cluster; for one thread."""
+
+    def __init__(self, admin: AdminClient, name: str) -> None:
+        self.name = name
+        self._admin = admin
+        self._known: str | None = None
+        self._asked: Future[TopicDescription] | None = None
+        self._ask_at = 0.0
+
+    def identity(self) -> str:
+        """The topic's id.
+
+        Raises:
+            KafkaException: no broker answered.
+        """
+        self._known = _identity(self._describe().result(timeout=10))
+        return self._known
+
+    def check(self) -> None:
+        """Raises PlumblineError when there is no such topic."""
+        try:
+            self.identity()
+        except KafkaException as error:
+            if error.args[0].code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION):
+                raise
+            raise PlumblineError(
+                f"topic {self.name} doesn't exist → make it (`python -m shared.topics`) or set TOPIC_READINGS"
+            ) from None
+
+    def was_recreated(self) -> bool:
+        """Whether the name means another topic by now; asks in the background, every few seconds."""
+        if self._known is None:
+            return False
+        if self._asked is None:
+            if time.monotonic() >= self._ask_at:
+                self._asked = self._describe()
+            return False
+        if not self._asked.done():
+            return False
+        asked, self._asked = self._asked, None
+        self._ask_at = time.monotonic() + _LOOK_EVERY_S
+        return asked.exception() is None and _identity(asked.result()) != self._known
+
+    def _describe(self) -> "Future[TopicDescription]":
+        return self._admin.describe_topics(TopicCollection([self.name]), request_timeout=5)[self.name]
+
+
+def _identity(description: TopicDescription) -> str:
+    return str(description.topic_id)

@@ -1,0 +1,171 @@
+"""The thread that talks to the database: claims and batches, one after the other, for as long as it takes."""
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import psycopg
+
+from ingestion_service.batch import Batch, Claim
+from ingestion_service.commit import Committer
+from ingestion_service.metrics import Metrics
+from ingestion_service.store import Fenced, Store
+from shared import db, log
+from shared.errors import PlumblineError
+
+_log = log.get(__name__)
+
+
+class Discarded(Exception):
+    """The work was given up before it was done: its partitions aren't ours any more, or we stop."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A claim or a batch on its way, under the term in which it was submitted."""
+
+    run: Callable[[], object]
+    done: Future[object]
+    term: int
+
+
+def backoff_seconds(attempt: int, jitter: float) -> float:
+    """The wait before this attempt (1, 2, …): 0.1 s doubling to 5 s, less up to half; `jitter` is in [0, 1)."""
+    return min(5.0, 0.1 * 2.0 ** min(attempt - 1, 10)) * (1 - jitter / 2)
+
+
+class Writer:
+    """Runs until `close`. Errors that a retry mends are retried here; what is left comes with the future.
+
+    A term is the time between two rebalances: work of an ended term is discarded.
+    """
+
+    def __init__(self, store: Store, committer: Committer, metrics: Metrics, capacity: int = 1) -> None:
+        self._store = store
+        self._committer = committer
+        self._metrics = metrics
+        self._queue: queue.Queue[_Work | None] = queue.Queue()
+        self._places = threading.Semaphore(capacity + 1)  # one being written
+        self._term = 0
+        self._term_ended = threading.Event()
+        self._idle = threading.Condition()
+        self._pending = 0
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def wait_for_place(self, timeout_s: float) -> bool:
+        """Whether there is room for one more batch within this time; take it with `submit`."""
+        if not self._places.acquire(timeout=timeout_s):
+            return False
+        self._places.release()
+        return True
+
+    def submit(self, batch: Batch) -> "Future[object]":
+        """Queues a batch; its future's result is None, its errors Fenced, Discarded or what stops the service."""
+        self._places.acquire()
+        future = self._enqueue(lambda: self._commit(batch))
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def claim(self, topic: str, partition: int, topic_id: str, low: int) -> "Future[object]":
+        """Queues a claim; its future's result is a Claim, or None for another topic of that name."""
+        return self._enqueue(lambda: self._store.claim(topic, partition, topic_id, low))
+
+    def drain(self, timeout_s: float) -> bool:
+        """Waits until everything queued is done; False if the time ran out."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._pending == 0, timeout_s)
+
+    def end_term(self) -> None:
+        """Discards what is queued, and what is being retried. A transaction under way ends by itself, fenced or not."""
+        self._term += 1
+        self._term_ended.set()
+
+    def close(self) -> None:
+        """Ends the thread after what it is doing."""
+        self.end_term()
+        self._queue.put(None)
+        self._thread.join(timeout=10)
+        self._store.close()
+
+    def _enqueue(self, run: Callable[[], object]) -> "Future[object]":
+        future: Future[object] = Future()
+        with self._idle:
+            self._pending += 1
+        self._queue.put(_Work(run, future, self._term))
+        return future
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            try:
+                result = self._insist(work)
+            except BaseException as error:  # noqa: BLE001 the future carries it to the loop, which decides
+                work.done.set_exception(error)
+            else:
+                work.done.set_result(result)
+            with self._idle:
+                self._pending -= 1
+                self._idle.notify_all()
+
+    def _insist(self, work: _Work) -> object:
+        """Runs the work until it is done, discarded, or failed for good."""
+        attempt = 0
+        while True:
+            self._term_ended.clear()
+            if work.term != self._term:
+                raise Discarded
+            try:
+                return work.run()
+            except psycopg.Error as error:
+                if db.classify(error) is not db.Fault.RETRY:
+                    raise PlumblineError(
+                        f"Postgres refuses to go on ({error.sqlstate}: {str(error).strip()}) "
+                        "→ mend it and start again; nothing was lost"
+                    ) from error
+                attempt += 1
+                self._store.close()
+                self._metrics.retries.inc()
+                wait = backoff_seconds(attempt, random.random())  # noqa: S311
+                _log.warning(
+                    "database_unavailable", attempt=attempt, retry_in_s=round(wait, 2), error=str(error).strip()
+                )
+                self._term_ended.wait(wait)
+
+    def _commit(self, batch: Batch) -> None:
+        started = time.monotonic()
+        if batch.attempted and self._store.committed(batch.spans):
+            _log.info("commit_confirmed")  # the connection broke after COMMIT: it had happened
+        else:
+            batch.attempted = True
+            try:
+                late = self._committer.commit(batch)
+            except Fenced as fenced:
+                self._metrics.fenced.inc()
+                _log.warning("batch_fenced", partitions=sorted(fenced.partitions))
+                raise
+            self._metrics.late.inc(late)
+        self._metrics.commit_seconds.observe(time.monotonic() - started)
+        self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        events = self._metrics.events
+        for outcome in ("persisted", "duplicates", "conflicts", "dead_letters"):
+            events.labels(outcome.removesuffix("s")).inc(sum(getattr(span, outcome) for span in batch.spans))
+        for dead in batch.dead.values():
+            self._metrics.dead_letters.labels(dead.code).inc()
+        self._metrics.batch_events.observe(len(batch.records))
+        if batch.newest_ms:
+            self._metrics.end_to_end_seconds.observe(max(0.0, time.time() - batch.newest_ms / 1000))
+
+
+def claimed(future: "Future[object]") -> Claim | None:
+    """The result of a claim's future."""
+    result = future.result()
+    return result if isinstance(result, Claim) else None

@@ -1,0 +1,177 @@
+"""What the ingestion tests share: produce, run the service as a process, and read what became of the events."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from confluent_kafka import TopicPartition
+
+from shared import kafka
+from tests.servers import Database, Topics
+
+DEADLINE_S = 60.0
+
+
+def event(device: str, second: int, /, **metrics: float) -> bytes:
+    """An event at so many seconds after 2026-11-01T00:00Z."""
+    at = 1_793_491_200 + second
+    return json.dumps({"device_id": device, "timestamp": at, "data_payload": metrics}).encode()
+
+
+def produce(topics: Topics, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> None:
+    """Publishes to the readings topic, keyed if keys are given, and returns when Kafka has them."""
+    producer = kafka.producer(topics.settings)
+    for i, value in enumerate(values):
+        producer.produce(topics.settings.topic_readings, value, keys[i] if keys else None)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def high_watermarks(topics: Topics) -> dict[int, int]:
+    """Ends of the readings topic's partitions."""
+    consumer = kafka.consumer(topics.settings, group_id="test-watermarks")
+    try:
+        parts = consumer.list_topics(topics.settings.topic_readings).topics[topics.settings.topic_readings].partitions
+        at = {p: TopicPartition(topics.settings.topic_readings, p) for p in parts}
+        return {p: consumer.get_watermark_offsets(t, timeout=10)[1] for p, t in at.items()}
+    finally:
+        consumer.close()
+
+
+def consume_all(topics: Topics, topic: str, at_least: int) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
+    """(key, value, headers) of every record of a topic, once there are so many."""
+    consumer = kafka.consumer(topics.settings, group_id="test-reader", auto_offset_reset="earliest")
+    found: list[tuple[bytes | None, bytes | None, dict[str, str]]] = []
+    try:
+        parts = consumer.list_topics(topic).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, p, 0) for p in parts])
+
+        def enough() -> bool:
+            for message in consumer.consume(10_000, 0.2):
+                assert message.error() is None, message.error()
+                headers = {name: _text(v) for name, v in dict(message.headers() or []).items()}
+                found.append((message.key(), message.value(), headers))
+            return len(found) >= at_least
+
+        wait_for(enough, f"{at_least} records on {topic}")
+    finally:
+        consumer.close()
+    return found
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = DEADLINE_S) -> None:
+    """Returns when the condition holds; fails the test when it doesn't in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+class Service:
+    """One process of a service, with its log."""
+
+    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env={**os.environ, **environment, "LOG_FORMAT": "console"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._output: str | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float = 30) -> int:
+        """Its exit status, once it has one."""
+        self.output(timeout_s)
+        return self._process.returncode
+
+    def output(self, timeout_s: float = 30) -> str:
+        """All that it printed, once it ended."""
+        if self._output is None:
+            self._output, _ = self._process.communicate(timeout=timeout_s)
+        return self._output
+
+    def end(self) -> str:
+        """Ends it, one way or the other, and returns what it printed."""
+        if self.status is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        return self.output()
+
+
+@contextmanager
+def running(module: str, *environments: Mapping[str, str]) -> Iterator[Service]:
+    """A service for the length of the block; its log is shown when the test fails."""
+    merged = {name: value for environment in environments for name, value in environment.items()}
+    service = Service(module, merged)
+    try:
+        yield service
+    finally:
+        sys.stdout.write(service.end()[-20_000:])
+
+
+def ingestion(topics: Topics, database: Database, **settings: object) -> dict[str, str]:
+    """The environment of an ingestion service."""
+    own = {"CONSUMER_GROUP": f"{topics.settings.topic_readings}-group", "KAFKA_SESSION_TIMEOUT_MS": "6000"}
+    return {
+        **topics.environment(),
+        **database.environment("ingestion"),
+        **own,
+        **{name: str(value) for name, value in settings.items()},
+    }
+
+
+def caught_up(topics: Topics, database: Database) -> bool:
+    """Whether the database stands at the end of every partition."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT partition, next_offset FROM kafka_offsets WHERE topic = %s", [topics.settings.topic_readings]
+        ).fetchall()
+    stands: dict[int, int] = dict(rows)
+    return stands == high_watermarks(topics)
+
+
+def assert_accounts(database: Database) -> dict[str, int]:
+    """The accounting identity per partition and against the rows; returns the totals."""
+    with database.connect() as connection:
+        wrong = connection.execute(
+            "SELECT topic, partition FROM kafka_offsets WHERE next_offset - first_offset"
+            " <> persisted_total + duplicate_total + dead_letter_total + gap_total"
+            " OR events_total <> persisted_total + duplicate_total + dead_letter_total"
+        ).fetchall()
+        assert wrong == []
+        row = connection.execute(
+            "SELECT sum(persisted_total), sum(duplicate_total), sum(conflict_total), sum(dead_letter_total),"
+            " (SELECT count(*) FROM events), (SELECT count(*) FROM dead_letters) FROM kafka_offsets"
+        ).fetchone()
+    assert row is not None
+    persisted, duplicates, conflicts, dead, events, letters = map(int, row)
+    assert persisted == events
+    assert dead == letters
+    return {"persisted": persisted, "duplicates": duplicates, "conflicts": conflicts, "dead_letters": dead}
