@@ -8,7 +8,7 @@ from simulator.fleet import Fleet
 CHUNK = 10_000
 """Events handed over at once, at most."""
 SHORTEST_WAIT_S = 0.02
-"""Slow fleets are sent in small groups instead of one by one."""
+"""What falls due one by one is sent in small groups."""
 
 Clock = Callable[[], int]
 """Microseconds since 1970."""
@@ -37,6 +37,6 @@ def due(fleet: Fleet, run: Run, number: int, now_us: int) -> int:
     return max(number, upto if run.stop is None else min(upto, run.stop))
 
 
-def wait_s(fleet: Fleet, number: int, now_us: int) -> float:
-    """How long to wait for event `number`, in seconds."""
-    return max(SHORTEST_WAIT_S, (fleet.time_us(number) - now_us) / 1e6)
+def wait_s(due_us: int, now_us: int) -> float:
+    """How long to wait for an event that is due at `due_us`, in seconds."""
+    return max(SHORTEST_WAIT_S, (due_us - now_us) / 1e6)

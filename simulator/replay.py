@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.metrics import Metrics
 from simulator.noise import I64
-from simulator.pacing import CHUNK, SHORTEST_WAIT_S, Clock
+from simulator.pacing import CHUNK, Clock, wait_s
 from simulator.progress import Shows
 from simulator.publisher import Publisher
 from simulator.record import Record
@@ -84,10 +84,9 @@ def _due(due_us: I64, stop: threading.Event, clock: Clock) -> Iterator[int]:
     """The ends of the chunks to send, each when it is due."""
     done = 0
     while done < len(due_us) and not stop.is_set():
-        now_us = clock()
-        upto = min(int(np.searchsorted(due_us, now_us, side="right")), done + CHUNK)
-        if upto == done:
-            stop.wait(max(SHORTEST_WAIT_S, (int(due_us[done]) - now_us) / 1e6))
-            continue
-        yield upto
+        upto = min(int(np.searchsorted(due_us, clock(), side="right")), done + CHUNK)
+        caught_up = upto - done < CHUNK
         done = upto
+        yield done
+        if caught_up and done < len(due_us):
+            stop.wait(wait_s(int(due_us[done]), clock()))
