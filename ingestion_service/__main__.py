@@ -13,7 +13,7 @@ from ingestion_service.loop import Loop
 from ingestion_service.metrics import Metrics
 from ingestion_service.outbox import Outbox
 from ingestion_service.relay import Relay
-from ingestion_service.settings import Settings
+from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Store
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Writer
@@ -31,19 +31,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ingestion_service",
         description="Consumes TOPIC_READINGS and persists every event to Postgres exactly once.",
-        epilog=help_text(Settings)
+        epilog=help_text(IngestionSettings)
         + "\n\nexample: KAFKA_BOOTSTRAP_SERVERS=localhost:9092 DB_HOST=localhost python -m ingestion_service",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args()
-    settings = load(Settings)
+    settings = load(IngestionSettings)
     log.configure("ingestion", settings)
     with lifecycle.stop_event() as stop:
         run(settings, Failpoints.from_environment(), stop)
     return 0
 
 
-def run(settings: Settings, failpoints: Failpoints, stop: threading.Event) -> None:
+def run(settings: IngestionSettings, failpoints: Failpoints, stop: threading.Event) -> None:
     """One process's ingestion, until `stop`.
 
     Raises:

@@ -13,7 +13,7 @@ from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.metrics import Metrics
 from ingestion_service.partitions import Partitions, Reason, misplaced
 from ingestion_service.relay import Relay
-from ingestion_service.settings import Settings
+from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Fenced
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Discarded, Writer, claimed
@@ -36,7 +36,7 @@ class Loop:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: IngestionSettings,
         consumer: Consumer,
         topic: Topic,
         writer: Writer,

@@ -6,7 +6,7 @@ from shared.events import Limits
 from shared.settings import DatabaseSettings, ServiceSettings, TopicSettings
 
 
-class Settings(TopicSettings, DatabaseSettings, ServiceSettings):
+class IngestionSettings(TopicSettings, DatabaseSettings, ServiceSettings):
     """Broker, topics, database, and how to batch."""
 
     consumer_group: str = Field("plumbline-ingestion", min_length=1, description="Kafka consumer group")

@@ -8,6 +8,7 @@ GRANT USAGE ON SCHEMA public TO plumbline_ingestion, plumbline_aggregation, plum
 GRANT SELECT ON ALL TABLES IN SCHEMA public
     TO plumbline_ingestion, plumbline_aggregation, plumbline_api, plumbline_readonly;
 
+REVOKE TEMPORARY ON DATABASE :database FROM PUBLIC;
 GRANT TEMPORARY ON DATABASE :database TO plumbline_ingestion, plumbline_aggregation;
 GRANT INSERT ON events, device_layouts, dead_letters, outbox, dirty, kafka_offsets TO plumbline_ingestion;
 GRANT UPDATE ON kafka_offsets, outbox TO plumbline_ingestion;
