@@ -1,0 +1,11 @@
+"""Statistics of readings as mergeable rows: one implementation for what is stored and what is made on the fly.
+
+Pure numpy. The same readings give the same bytes, in whatever order they come and whatever else is in the call.
+"""
+
+from shared.statistics.merging import merge
+from shared.statistics.partials import Partials, means, quantiles, rank_errors, stddevs, sums
+from shared.statistics.readings import explode
+from shared.statistics.rolling import rollup
+
+__all__ = ["Partials", "explode", "means", "merge", "quantiles", "rank_errors", "rollup", "stddevs", "sums"]

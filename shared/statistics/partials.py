@@ -1,0 +1,113 @@
+"""Mergeable statistics as columns, and what they say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.statistics import ragged, summary
+from shared.statistics.ragged import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Partials:
+    """n rows, sorted by (device, metric, bucket); a row's readings are `count` ≥ 1.
+
+    sum + sum_error is the sum (±inf and the mean where a double can't hold it), m2 the sum of squared deviations from
+    the mean, late the readings that came after the bucket was first stored, rank_error the most that a percentile of
+    this row can be off (0: exact).
+    """
+
+    device: npt.NDArray[np.int32]
+    metric: npt.NDArray[np.int32]
+    bucket: npt.NDArray[np.datetime64]  # [us], the bucket's start
+    count: Ints
+    sum: Floats
+    sum_error: Floats
+    min: Floats
+    max: Floats
+    m2: Floats
+    late: Ints
+    rank_error: Floats
+    summary: Floats  # row after row
+    summary_length: Ints
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Partials":
+        """These rows, by number or by mask."""
+        lengths = self.summary_length[rows]
+        values = self.summary[ragged.positions(ragged.starts(self.summary_length)[rows], lengths)]
+        columns = {name: getattr(self, name)[rows] for name in ROW_COLUMNS}
+        return Partials(**columns, summary=values, summary_length=lengths)
+
+
+ROW_COLUMNS = ("device", "metric", "bucket", "count", "sum", "sum_error", "min", "max", "m2", "late", "rank_error")
+
+
+def concatenate(parts: Sequence[Partials]) -> Partials:
+    """All rows, one part after the other (so unsorted until they are merged); at least one part."""
+    return Partials(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in (*ROW_COLUMNS, "summary", "summary_length")
+        )
+    )
+
+
+def empty() -> Partials:
+    """No rows."""
+    floats, ints = np.empty(0), np.empty(0, np.int64)
+    ids = np.empty(0, np.int32)
+    return Partials(
+        ids,
+        ids,
+        np.empty(0, "datetime64[us]"),
+        ints,
+        floats,
+        floats,
+        floats,
+        floats,
+        floats,
+        ints,
+        floats,
+        floats,
+        ints,
+    )
+
+
+def sums(partials: Partials) -> Floats:
+    """Σx (n); NaN where a double can't hold it."""
+    return np.where(np.isfinite(partials.sum), partials.sum, np.nan)
+
+
+def means(partials: Partials) -> Floats:
+    """The average (n), finite even where the sum isn't, between min and max."""
+    finite = np.isfinite(partials.sum)
+    average = np.where(finite, partials.sum, 0.0) / partials.count
+    return np.clip(np.where(finite, average, partials.sum_error), partials.min, partials.max)
+
+
+def stddevs(partials: Partials) -> Floats:
+    """The sample standard deviation (n); NaN below two readings and where a double can't hold Σ(x − mean)²."""
+    defined = (partials.count > 1) & np.isfinite(partials.m2)
+    return np.sqrt(np.where(defined, partials.m2, np.nan) / np.maximum(partials.count - 1, 1))
+
+
+def quantiles(partials: Partials, fractions: Floats) -> Floats:
+    """percentile_cont (n, f) at `fractions` (f) of 0…1, off in rank by at most `rank_errors`."""
+    answers = np.empty((len(partials), len(fractions)))
+    starts = ragged.starts(partials.summary_length)
+    for length, rows in ragged.by_length(partials.summary_length):
+        answers[rows] = summary.percentiles(ragged.matrix(partials.summary, starts[rows], length), fractions)
+    return answers
+
+
+def rank_errors(partials: Partials, fractions: Floats) -> Floats:
+    """How far in rank, of 0…1, `quantiles`' answers (n, f) can be off; 0: exact."""
+    points_off = np.maximum(partials.rank_error - 1 / summary.STEPS, 0.0)
+    off = points_off[:, None] + summary.interpolation_errors(fractions)
+    inside = (fractions > 0) & (fractions < 1)  # min and max are always exact
+    return np.where(summary.exact(partials.summary_length)[:, None] | ~inside, 0.0, off)

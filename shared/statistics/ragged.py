@@ -1,0 +1,54 @@
+"""Rows of different lengths in one flat array, worked on in matrices of rows that are equally long.
+
+n readings have at most √(2n) different lengths, so a loop over lengths is short however many rows there are.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+def starts(lengths: Ints) -> Ints:
+    """Where each row begins."""
+    return np.cumsum(lengths) - lengths
+
+
+def by_length(lengths: Ints) -> Iterator[tuple[int, Ints]]:
+    """(length, the numbers of the rows that have it), shortest first."""
+    if len(lengths) == 0:
+        return
+    order = np.argsort(lengths, kind="stable")
+    in_order = lengths[order]
+    cuts = np.flatnonzero(np.diff(in_order)) + 1
+    for rows in np.split(order, cuts):
+        yield int(lengths[rows[0]]), rows
+
+
+def matrix(values: Floats, start: Ints, length: int) -> Floats:
+    """The rows that begin at `start` and are `length` long: a new array (rows, length)."""
+    if _adjacent(start, length):
+        return values[start[0] : start[0] + len(start) * length].reshape(-1, length).copy()
+    rows: Floats = values[start[:, None] + np.arange(length)]
+    return rows
+
+
+def put(values: Floats, start: Ints, rows: Floats) -> None:
+    """Writes `rows` (n, length) to where they begin in `values`."""
+    length = rows.shape[1]
+    if _adjacent(start, length):
+        values[start[0] : start[0] + rows.size] = rows.ravel()
+    else:
+        values[start[:, None] + np.arange(length)] = rows
+
+
+def _adjacent(start: Ints, length: int) -> bool:
+    return bool((np.diff(start) == length).all())
+
+
+def positions(start: Ints, lengths: Ints) -> Ints:
+    """The flat positions of these rows' elements, row after row."""
+    return np.repeat(start - starts(lengths), lengths) + np.arange(int(lengths.sum()))
