@@ -14,8 +14,8 @@ help: ## show this list
 setup: .venv/ready ## build .venv and fetch what the embedded stack needs (Debian packages too when run as root)
 
 .venv/ready: requirements/dev.txt pyproject.toml deploy/local/kafka/pom.xml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1 || echo missing), Python 3.11 or newer is needed → make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V 2>/dev/null || echo missing), Python 3.11 or newer is needed → make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo "$(PYTHON) can't make a virtual environment → sudo apt-get install -y python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
