@@ -31,7 +31,7 @@ def by_length(lengths: Ints) -> Iterator[tuple[int, Ints]]:
 def matrix(values: Floats, start: Ints, length: int) -> Floats:
     """The rows that begin at `start` and are `length` long: a new array (rows, length)."""
     if _adjacent(start, length):
-        return values[start[0] : start[0] + len(start) * length].reshape(-1, length).copy()
+        return values[start[0] : start[0] + len(start) * length].reshape(len(start), length).copy()
     rows: Floats = values[start[:, None] + np.arange(length)]
     return rows
 

@@ -5,9 +5,9 @@ The grid of n values is percentile_cont at i/STEPS, i = 0…STEPS: it holds min 
 error, the least e with cont(p−e) ≤ x ≤ cont(p+e), is below 1/STEPS since x lies between cont of the two.
 
 Merging. Let a grid of n values stand for points that weigh (n−1)/STEPS each, the two ends half of that and ½ more,
-n in all; a value weighs 1. Between points i and i+1 the true count of values lies between i(n−1)/STEPS and
-(i+1)(n−1)/STEPS, give or take a value at the ends, and the points' count is right in the middle: it is off by at most
-d = (n−1)/(2·STEPS) + ½, and by e(n−1) more if the grid's own points are off by a rank error e. Take the union of all
+n in all; a value weighs 1. Between points i and i+1 the true count of values lies between ⌊i(n−1)/STEPS⌋ + 1 and
+⌈(i+1)(n−1)/STEPS⌉, and the points' count is right in the middle: it is off by at most d = (n−1 + STEPS − 2·gcd(n−1,
+STEPS)) / (2·STEPS), and by e(n−1) more if the grid's own points are off by a rank error e. Take the union of all
 members' points as a sample of N = Σn values and read its percentiles off the middles of their weights: with
 D = Σd and points of weight ≤ w, that has a rank error of at most (D + w/2 + ½) / (N−1). With values only it is
 percentile_cont itself. Weights are integers (in units of 1/(2·STEPS)), so no order of members can change a bit.
@@ -93,6 +93,8 @@ def mixture(values: Floats, length: Ints, count: Ints, rank_error: Floats) -> tu
     weight[ends - 1] = end_weight
 
     order = np.argsort(values)
+    if (values[order[1:]] == values[order[:-1]]).any():
+        order = np.lexsort((weight, values))  # equal values in one order, whoever they came from
     values, weight = values[order], weight[order]
     middle = 2 * np.cumsum(weight) - weight  # doubled, to stay whole
     total = int(count.sum())
@@ -101,6 +103,7 @@ def mixture(values: Floats, length: Ints, count: Ints, rank_error: Floats) -> tu
     below = above - 1
     fraction = np.clip((wanted - middle[below]) / np.maximum(middle[above] - middle[below], 1), 0.0, 1.0)
 
-    points_off = rank_error[grids] - 1 / STEPS
-    off = math.fsum((count[grids] - 1) * (0.5 / STEPS + points_off) + 0.5) + float(weight.max()) / (4 * STEPS) + 0.5
+    steps = count[grids] - 1
+    cells = (steps + STEPS - 2 * np.gcd(steps, STEPS)) / (2 * STEPS)
+    off = math.fsum(cells + steps * (rank_error[grids] - 1 / STEPS)) + float(weight.max()) / (4 * STEPS) + 0.5
     return interpolate(values[below], values[above], fraction), min(1.0, off / (total - 1) + 1 / STEPS)

@@ -1,0 +1,117 @@
+import itertools
+import math
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.statistics import Partials, means, merge, quantiles, rank_errors, stddevs, sums
+from tests.unit.statistics.samples import DISTRIBUTIONS, rank_error, rolled
+from tests.unit.statistics.test_rollup import assert_same_bytes
+
+FRACTIONS = np.array([0.001, 0.01, 0.1, 0.25, 0.333, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999])
+ordinary = st.floats(-1e100, 1e100, allow_subnormal=False)
+
+
+@given(st.lists(st.lists(ordinary, min_size=1, max_size=30), min_size=1, max_size=8))
+def test_a_merge_of_rollups_is_the_rollup_of_all(groups: list[list[float]]) -> None:
+    merged = merge([rolled(np.array(group)) for group in groups])
+    whole = rolled(np.array(list(itertools.chain(*groups))))
+    for exact in ("count", "min", "max", "rank_error", "summary", "summary_length"):
+        assert getattr(merged, exact).tobytes() == getattr(whole, exact).tobytes(), exact
+    np.testing.assert_allclose(sums(merged), sums(whole), rtol=1e-12)
+    np.testing.assert_allclose(merged.m2, whole.m2, rtol=1e-12)
+
+
+def test_many_exact_members_give_the_very_grid_of_their_values() -> None:
+    values = np.random.default_rng(3).lognormal(size=3_600)
+    merged = merge([rolled(part) for part in np.split(values, 60)])
+    whole = rolled(values)
+    assert merged.summary.tobytes() == whole.summary.tobytes()
+    assert merged.rank_error.tolist() == whole.rank_error.tolist() == [1 / 400]
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize(
+    ("members", "size"), [(24, 3_600), (90, 2_000), (1_440, 60), (7, 500), (2, 401)], ids=lambda n: str(n)
+)
+def test_rank_error_of_merges(name: str, members: int, size: int) -> None:
+    generator = np.random.default_rng(members)
+    values = DISTRIBUTIONS[name](generator, members * size)
+    if members == 90:
+        values = np.sort(values)  # a drift: each member has a range of its own
+    merged = merge([rolled(part) for part in np.split(values, members)])
+    answers, claimed = quantiles(merged, FRACTIONS)[0], rank_errors(merged, FRACTIONS)[0]
+    for answer, bound, fraction in zip(answers, claimed, FRACTIONS, strict=True):
+        off = rank_error(values, answer, fraction)
+        assert off <= 0.005
+        assert off <= bound + 1e-6
+    assert (claimed <= 0.005).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 1_500), st.sampled_from(sorted(DISTRIBUTIONS))), min_size=2, max_size=6),
+    st.integers(0, 99),
+)
+def test_the_claimed_rank_error_holds_for_any_members(members: list[tuple[int, str]], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    parts = [DISTRIBUTIONS[name](generator, size) for size, name in members]
+    merged = merge([rolled(part) for part in parts])
+    again = merge([merged, rolled(parts[0])])  # a merge of a merge: the bound grows and still holds
+    for row, values in ((merged, np.concatenate(parts)), (again, np.concatenate([*parts, parts[0]]))):
+        if len(values) < 2:
+            continue
+        answers, bounds = quantiles(row, FRACTIONS)[0], rank_errors(row, FRACTIONS)[0]
+        for answer, bound, fraction in zip(answers, bounds, FRACTIONS, strict=True):
+            assert rank_error(values, answer, fraction) <= bound + 1e-6
+        assert (bounds <= row.rank_error[0]).all()
+        assert quantiles(row, np.array([0.0, 1.0]))[0].tolist() == [values.min() + 0.0, values.max() + 0.0]
+
+
+@given(st.lists(st.integers(1, 900), min_size=2, max_size=5), st.randoms())
+def test_the_order_of_members_changes_no_byte(sizes: list[int], random: Random) -> None:
+    generator = np.random.default_rng(1)
+    # Few distinct values: ties between members of different weights.
+    parts = [rolled(np.round(generator.normal(0, 3, size))) for size in sizes]
+    one = merge(parts)
+    random.shuffle(parts)
+    assert_same_bytes(one, merge(parts))
+
+
+def test_rows_of_other_keys_stay_as_they_are() -> None:
+    generator = np.random.default_rng(2)
+    rows = [
+        rolled(generator.normal(size=n), device=device, second=second)
+        for n, device, second in [(5, 1, 0), (900, 1, 60), (30, 2, 0), (900, 2, 0), (2, 3, 0)]
+    ]
+    merged = merge(rows)
+    assert merged.device.tolist() == [1, 1, 2, 3]
+    assert merged.count.tolist() == [5, 900, 930, 2]
+    for at, row in ((0, rows[0]), (1, rows[1]), (3, rows[4])):
+        assert_same_bytes(merged.take(np.array([at])), row)
+    assert_same_bytes(merged.take(np.array([2])), merge(rows[2:4]))
+
+
+def test_late_readings_add_up() -> None:
+    row = rolled(np.array([1.0]))
+    late = Partials(**{name: getattr(row, name) for name in Partials.__slots__ if name != "late"}, late=np.array([2]))
+    assert merge([late, row, late]).late.tolist() == [4]
+
+
+def test_sums_that_overflow_keep_their_mean() -> None:
+    huge = rolled(np.array([1.5e308, 1.7e308]))
+    merged = merge([huge, huge, rolled(np.array([0.0] * 4))])
+    assert math.isnan(sums(merged)[0])
+    assert means(merged)[0] == pytest.approx(0.8e308)
+    assert math.isnan(stddevs(merged)[0])
+    assert (
+        sums(merge([rolled(np.array([1.7e308])), rolled(np.array([1.7e308])), rolled(np.array([-1.7e308]))]))[0]
+        == 1.7e308
+    )
+
+
+def test_nothing_merges_to_nothing() -> None:
+    assert len(merge([])) == 0
+    assert quantiles(merge([]), FRACTIONS).shape == (0, len(FRACTIONS))

@@ -1,0 +1,115 @@
+import math
+import statistics
+from dataclasses import fields
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.statistics import Partials, means, quantiles, rank_errors, rollup, stddevs, sums
+from tests.unit.statistics.samples import DISTRIBUTIONS, bucket_at, rolled
+
+FRACTIONS = np.array([0.0, 0.123, 0.5, 0.9, 0.95, 0.99, 1.0])
+ordinary = st.floats(-1e100, 1e100, allow_subnormal=False)
+
+
+def assert_same_bytes(one: Partials, other: Partials) -> None:
+    for field in fields(Partials):
+        assert getattr(one, field.name).tobytes() == getattr(other, field.name).tobytes(), field.name
+
+
+@given(st.lists(ordinary, min_size=1, max_size=60))
+def test_a_row_says_what_the_standard_library_says(values: list[float]) -> None:
+    row = rolled(np.array(values))
+    assert row.count.tolist() == [len(values)]
+    assert (row.min[0], row.max[0]) == (min(values), max(values))
+    assert sums(row)[0] == pytest.approx(float(sum(map(Fraction, values))), rel=3e-16, abs=0)
+    assert means(row)[0] == pytest.approx(float(statistics.fmean(map(Fraction, values))), rel=1e-15, abs=1e-300)
+    np.testing.assert_allclose(quantiles(row, FRACTIONS)[0], np.percentile(values, FRACTIONS * 100), rtol=1e-12)
+    assert not rank_errors(row, FRACTIONS).any()
+
+
+@given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=2, max_size=50), st.floats(-1e9, 1e9))
+def test_stddev_is_the_sample_one_wherever_the_values_lie(values: list[float], shift: float) -> None:
+    moved = [value + shift for value in values]
+    exact = math.sqrt(statistics.variance(map(Fraction, moved)))
+    assert stddevs(rolled(np.array(moved)))[0] == pytest.approx(exact, rel=1e-9, abs=1e-9 * abs(shift) * 1e-6)
+
+
+def test_stddev_of_one_reading_is_null() -> None:
+    assert math.isnan(stddevs(rolled(np.array([3.0])))[0])
+    assert stddevs(rolled(np.array([3.0, 3.0])))[0] == 0.0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), ordinary), max_size=80), st.randoms()
+)
+def test_rows_are_groups_in_order_and_arrival_changes_no_byte(
+    readings: list[tuple[int, int, int, float]], random
+) -> None:
+    def roll() -> Partials:
+        device, metric, second, value = zip(*readings, strict=True) if readings else ((), (), (), ())
+        return rollup(
+            np.array(device, np.int32), np.array(metric, np.int32),
+            (np.array(second, np.int64) * 60_000_000).view("datetime64[us]"), np.array(value, np.float64),
+        )  # fmt: skip
+
+    one = roll()
+    random.shuffle(readings)
+    assert_same_bytes(one, roll())
+    keys = list(zip(one.device.tolist(), one.metric.tolist(), one.bucket.astype(np.int64) // 60_000_000, strict=True))
+    assert keys == sorted({reading[:3] for reading in readings})
+    for key, count, least in zip(keys, one.count, one.min, strict=True):
+        values = [reading[3] for reading in readings if reading[:3] == key]
+        assert (count, least) == (len(values), min(values))
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize("count", [400, 401, 3_600, 86_400])
+def test_percentiles_of_one_bucket_are_those_of_numpy(name: str, count: int) -> None:
+    values = DISTRIBUTIONS[name](np.random.default_rng(count), count)
+    row = rolled(values)
+    fractions = np.array([0.0, 0.25, 0.29, 0.5, 0.9, 0.95, 0.99, 1.0])
+    with np.errstate(over="ignore"):
+        expected = np.percentile(values, fractions * 100)
+    np.testing.assert_allclose(quantiles(row, fractions)[0], expected, rtol=1e-9, atol=1e-300)
+    assert not rank_errors(row, fractions).any()
+    assert row.summary_length.tolist() == [min(count, 401)]
+    assert row.rank_error[0] == (0 if count <= 400 else 1 / 400)
+
+
+def test_a_row_does_not_depend_on_the_other_rows_of_the_call() -> None:
+    generator = np.random.default_rng(5)
+    sizes = [1, 7, 60, 60, 60, 401, 1000]
+    rows = [generator.lognormal(0, 8, size) for size in sizes]
+    device = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    n = len(device)
+    together = rollup(device, np.ones(n, np.int32), np.full(n, bucket_at(0)), np.concatenate(rows))
+    for number, values in enumerate(rows):
+        assert_same_bytes(together.take(np.array([number])), rolled(values, device=number))
+
+
+def test_readings_at_the_ends_of_a_double_disturb_nobody() -> None:
+    device = np.array([1, 1, 1, 2, 2, 3, 3], np.int32)
+    value = np.array([1.7e308, 1.7e308, 1.6e308, 1.0, 3.0, 1.7e308, -1.7e308])
+    rows = rollup(device, np.ones(7, np.int32), np.full(7, bucket_at(0)), value)
+    assert rows.sum[0] == math.inf
+    np.testing.assert_array_equal(sums(rows), [math.nan, 4.0, 0.0])
+    np.testing.assert_allclose(means(rows), [1.6666666666666667e308, 2.0, 0.0])
+    np.testing.assert_array_equal(np.isnan(stddevs(rows)), [True, False, True])
+    assert stddevs(rows)[1] == math.sqrt(2)
+    np.testing.assert_array_equal(quantiles(rows, np.array([0.5]))[:, 0], [1.7e308, 2.0, 0.0])
+
+
+def test_a_sum_that_fits_is_given_even_where_its_parts_overflow() -> None:
+    assert sums(rolled(np.array([1.7e308, 1.7e308, -1.7e308, -1.7e308, 5.0]))).tolist() == [5.0]
+    assert sums(rolled(np.array([1e300, 1.0, -1e300]))).tolist() == [1.0]
+    assert sums(rolled(np.array([5e-324, 5e-324]))).tolist() == [1e-323]
+
+
+def test_minus_zero_counts_as_zero() -> None:
+    one, other = rolled(np.array([-0.0, 0.0, 0.0])), rolled(np.array([0.0, 0.0, -0.0]))
+    assert_same_bytes(one, other)
+    assert math.copysign(1, one.min[0]) == 1
