@@ -5,9 +5,12 @@ column by column. Whatever that refuses, or might read otherwise than the contra
 key), goes alone through `strict.decode_one`, which decides.
 """
 
+import operator
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -46,6 +49,33 @@ class Decoded:
     rejects: list[Reject]  # by position
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Events of the usual form: their place in the input, their bytes, and their fields."""
+
+    position: list[int]
+    raw: list[bytes]
+    device: list[str]
+    time: list[str | int]
+    payload: list[dict[str, float]]
+
+    @classmethod
+    def of(cls, events: list[_Usual | None], values: Sequence[bytes | None], alone: set[int]) -> "_Columns":
+        """All but those at the positions in `alone`."""
+        position = list(range(len(events)))
+        if alone:
+            position = [i for i in position if i not in alone]
+            events, values = [events[i] for i in position], [values[i] for i in position]
+        usual = cast("list[_Usual]", events)
+        return cls(
+            position,
+            cast("list[bytes]", values),
+            [event.device_id for event in usual],
+            [event.timestamp for event in usual],
+            [event.data_payload for event in usual],
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shape:
     """The keys of a payload as they were written."""
@@ -70,96 +100,91 @@ class Decoder:
         """Decodes each value (None: a tombstone); `keys` are Kafka's, to be compared with the device ids."""
         usual, alone = self._usual(values)
         rejects: list[Reject] = []
-        groups = list(self._columns(values, usual, alone, now_us))
+        groups = list(self._columns(usual, alone, now_us))
         groups += _grouped(self._one_by_one(values, alone, now_us, rejects))
         if keys is not None:
             groups = [group for g in groups if len((group := _matching(g, keys, rejects)).position)]
         rejects.sort(key=lambda reject: reject.position)
         return Decoded(groups, rejects)
 
-    def _usual(self, values: Sequence[bytes | None]) -> tuple[list[_Usual | None], set[int]]:
-        """What msgspec can decode, None elsewhere, and the positions that need a look of their own."""
-        usual: list[_Usual | None] = []
+    def _usual(self, values: Sequence[bytes | None]) -> tuple[_Columns, set[int]]:
+        """What msgspec can decode, and the positions that need a look of their own."""
+        events: list[_Usual | None] = []
         alone: set[int] = set()
         source = iter(values)
-        while len(usual) < len(values):
+        while len(events) < len(values):
             try:
-                usual.extend(map(self._decode, source))  # type: ignore[arg-type]
+                events.extend(map(self._decode, source))  # type: ignore[arg-type]
             except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-                alone.add(len(usual))  # extend kept what came before the one that was refused
-                usual.append(None)
+                alone.add(len(events))  # extend kept what came before the one that was refused
+                events.append(None)
         present = [value for value in values if value is not None]
         if b"\\" in b"".join(present):
             alone |= {i for i, value in enumerate(values) if value is not None and b"\\" in value}
         if max(map(len, present), default=0) > self._limits.max_event_bytes:
             alone |= {i for i, value in enumerate(values) if len(value or b"") > self._limits.max_event_bytes}
-        return usual, alone
+        return _Columns.of(events, values, alone), alone
 
-    def _columns(
-        self, values: Sequence[bytes | None], usual: list[_Usual | None], alone: set[int], now_us: int
-    ) -> Iterator[Group]:
+    def _columns(self, usual: _Columns, alone: set[int], now_us: int) -> Iterator[Group]:
         """The groups of the usual form; adds to `alone` what a column's check doubts."""
-        positions = [i for i in range(len(usual)) if i not in alone] if alone else list(range(len(usual)))
-        events: list[_Usual] = [usual[i] for i in positions]  # type: ignore[misc]
-        if not events:
+        if not usual.position:
             return
-        shapes = self._shapes_of(events)
-        devices = self._devices_of(events)
-        ts_us = _timestamps(events)
+        shapes = self._shapes_of(usual.payload)
+        devices = self._devices_of(usual.device)
+        ts_us = _timestamps(usual.time)
         good = (ts_us <= now_us + self._limits.max_future_us) & (ts_us >= now_us - self._limits.max_age_us)
         if None in devices or None in shapes:
             good &= np.array([None not in pair for pair in zip(devices, shapes, strict=True)])
-        good &= _no_duplicate_key(values, positions, events, shapes)
-        alone.update(positions[i] for i in np.flatnonzero(~good))
-        position = np.array(positions, np.int64)
+        good &= _no_duplicate_key(usual, shapes)
+        alone.update(usual.position[i] for i in np.flatnonzero(~good).tolist())
+        position = np.array(usual.position, np.int64)
         for shape, rows in _by_shape(shapes, good):
-            flat = np.fromiter(
-                chain.from_iterable(events[i].data_payload.values() for i in rows.tolist()),
-                np.float64,
-                len(rows) * len(shape.names),
-            )
-            matrix = flat.reshape(len(rows), len(shape.names))
+            payload = usual.payload if len(rows) == len(shapes) else [usual.payload[i] for i in rows.tolist()]
+            values = chain.from_iterable(map(dict.values, payload))
+            matrix = np.fromiter(values, np.float64, len(rows) * len(shape.names)).reshape(len(rows), len(shape.names))
             yield Group(
                 shape.names,
                 position[rows],
-                [str(devices[i]) for i in rows.tolist()],
+                list(map(devices.__getitem__, rows.tolist())),  # type: ignore[arg-type]
                 ts_us[rows],
                 matrix if shape.order is None else matrix[:, shape.order],
                 None,
             )
 
-    def _devices_of(self, events: list[_Usual]) -> list[str | None]:
-        devices = list(map(self._devices.get, [event.device_id for event in events]))
+    def _devices_of(self, written: list[str]) -> list[str | None]:
+        devices = list(map(self._devices.get, written))
         if None in devices:
             if len(self._devices) > _CACHE_SIZE:
                 self._devices.clear()
-            for i, event in enumerate(events):
-                if devices[i] is None:
-                    devices[i] = self._learn_device(event.device_id)
+            devices = [device or self._learn_device(raw) for device, raw in zip(devices, written, strict=True)]
         return devices
 
     def _learn_device(self, raw: str) -> str | None:
-        try:
-            return self._devices.setdefault(raw, normalise_device(raw))
-        except Refused:
-            return None  # decode_one will say why
+        if raw not in self._devices:
+            try:
+                self._devices[raw] = normalise_device(raw)
+            except Refused:
+                return None  # decode_one will say why
+        return self._devices[raw]
 
-    def _shapes_of(self, events: list[_Usual]) -> list[_Shape | None]:
-        written = [tuple(event.data_payload) for event in events]
-        shapes = list(map(self._shapes.get, written))
+    def _shapes_of(self, payloads: list[dict[str, float]]) -> list[_Shape | None]:
+        shapes = list(map(self._shapes.get, map(tuple, payloads)))
         if None in shapes:
             if len(self._shapes) > _CACHE_SIZE // 100:
                 self._shapes.clear()
-            shapes = [shape or self._learn_shape(keys) for shape, keys in zip(shapes, written, strict=True)]
+            shapes = [shape or self._learn_shape(tuple(p)) for shape, p in zip(shapes, payloads, strict=True)]
         return shapes
 
     def _learn_shape(self, written: tuple[str, ...]) -> _Shape | None:
+        if written in self._shapes:
+            return self._shapes[written]
         if len(written) > self._limits.max_metrics or not all(map(METRIC_NAME.fullmatch, written)):
             return None
         order = sorted(range(len(written)), key=written.__getitem__)
         names = tuple(written[i] for i in order)
         shape = _Shape(names, None if names == written else order, "".join(written).count(":"))
-        return self._shapes.setdefault(written, shape)
+        self._shapes[written] = shape
+        return shape
 
     def _one_by_one(
         self, values: Sequence[bytes | None], alone: set[int], now_us: int, rejects: list[Reject]
@@ -173,8 +198,7 @@ class Decoder:
         return taken
 
 
-def _timestamps(events: list[_Usual]) -> npt.NDArray[np.int64]:
-    times = [event.timestamp for event in events]
+def _timestamps(times: list[str | int]) -> npt.NDArray[np.int64]:
     if set(map(type, times)) == {str}:
         return parse_texts(times)  # type: ignore[arg-type]
     texts = parse_texts([t if isinstance(t, str) else "" for t in times])
@@ -182,35 +206,31 @@ def _timestamps(events: list[_Usual]) -> npt.NDArray[np.int64]:
     return np.maximum(texts, np.array(numbers, np.int64))
 
 
-def _no_duplicate_key(
-    values: Sequence[bytes | None], positions: list[int], events: list[_Usual], shapes: list[_Shape | None]
-) -> npt.NDArray[np.bool_] | np.bool_:
+def _no_duplicate_key(usual: _Columns, shapes: list[_Shape | None]) -> npt.NDArray[np.bool_] | np.bool_:
     """msgspec keeps the last of duplicate keys, but each has a colon of its own in the bytes.
 
     Without escapes every colon is a key's or inside a string that we see, and a dropped pair only adds to the
     bytes' count: the sums are equal exactly if no event dropped one.
     """
-    raw = [values[i] for i in positions]
-    seen = 3 * len(events) + sum(len(event.data_payload) for event in events)
-    seen += "".join([event.device_id for event in events]).count(":")
-    seen += "".join([event.timestamp for event in events if isinstance(event.timestamp, str)]).count(":")
-    seen += sum(shape.colons for shape in shapes if shape is not None)
-    if None not in shapes and b"".join(raw).count(b":") == seen:  # type: ignore[arg-type]
+    seen = 3 * len(shapes) + sum(map(len, usual.payload)) + "".join(usual.device).count(":")
+    seen += "".join([time for time in usual.time if isinstance(time, str)]).count(":")
+    seen += sum(shape.colons * count for shape, count in Counter(shapes).items() if shape is not None)
+    if None not in shapes and b"".join(usual.raw).count(b":") == seen:
         return np.True_
-    return np.array([v.count(b":") == _colons(e) for v, e in zip(raw, events, strict=True)])  # type: ignore[union-attr]
+    there = [raw.count(b":") for raw in usual.raw]
+    expected = map(_colons, usual.device, usual.time, usual.payload)
+    return np.fromiter(map(operator.eq, there, expected), np.bool_, len(there))
 
 
-def _colons(event: _Usual) -> int:
-    strings = chain((event.device_id, str(event.timestamp)), event.data_payload)
-    return 3 + len(event.data_payload) + sum(text.count(":") for text in strings)
+def _colons(device: str, time: str | int, payload: dict[str, float]) -> int:
+    return 3 + len(payload) + sum(text.count(":") for text in (device, str(time), *payload))
 
 
 def _by_shape(
     shapes: list[_Shape | None], good: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[_Shape, npt.NDArray[np.int64]]]:
     """Each shape with the rows that have it."""
-    distinct = dict.fromkeys(shapes)  # in the order of appearance
-    numbers = {shape: number for number, shape in enumerate(distinct)}
+    numbers = {shape: number for number, shape in enumerate(dict.fromkeys(shapes))}  # in the order of appearance
     of_row = np.fromiter(map(numbers.__getitem__, shapes), np.int64, len(shapes))
     for shape, number in numbers.items():
         rows = np.flatnonzero((of_row == number) & good)
