@@ -1,0 +1,102 @@
+"""plumbline verify: are the stored statistics those of the stored events?"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from api_service.query.partials_copy import decode_partials
+from deploy.local import environment, home
+from ops import comparison, store
+from ops.comparison import Key, Readings
+from ops.console import Json, print_json
+from ops.store import Connection, Piece
+from shared.pgcopy import decode_events
+from shared.statistics import explode
+
+DEVICES_AT_ONCE = 200
+SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: plumbline verify --days 1")(verify)
+
+
+def verify(
+    days: Annotated[int, typer.Option(min=1, help="How many of the newest days with events to look at.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Recompute stored statistics from raw events and compare; exit status 1 if one differs.
+
+    Looked at are the buckets that are closed and stored, and of those the ones with nothing late outstanding.
+    """
+    report = check(environment.require(home.default()), days)
+    if as_json:
+        print_json(report)
+    else:
+        for line in report["differences"][:SHOWN]:
+            print(f"problem: {line}")
+        compared = ", ".join(f"{count:,} of {level} s" for level, count in report["compared"].items())
+        verdict = f"{len(report['differences']):,} differences" if report["differences"] else "all as recomputed"
+        print(f"{compared or 'no closed bucket'}: {verdict}")
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
+def check(values: Mapping[str, str], days: int) -> dict[str, Any]:
+    """The report: `ok`, `differences` in words, and how many rows of each level were `compared`."""
+    compared: Counter[int] = Counter()
+    found: list[str] = []
+    with store.snapshot(values) as connection:
+        levels, names = store.materialized(connection), store.series_names(connection)
+        for piece in _pieces(connection, days):
+            readings, dirty = _readings(connection, piece), store.dirty(connection, piece)
+            for level, until in levels.items():
+                for key, problems in _compare(connection, piece, readings, level):
+                    if _settled(key, level, until, dirty):
+                        compared[level] += 1
+                        found += [f"{level} s, {_named(key, names)}: {problem}" for problem in problems]
+    return {"ok": not found, "differences": found, "compared": dict(compared)}
+
+
+def _pieces(connection: Connection, days: int) -> Iterator[Piece]:
+    """The days, newest first, by some devices each: what fits into memory."""
+    devices = store.device_ids(connection)
+    for day in store.event_days(connection)[-days:][::-1]:
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        for first in range(0, len(devices), DEVICES_AT_ONCE):
+            yield Piece(start, start + timedelta(days=1), devices[first : first + DEVICES_AT_ONCE])
+
+
+def _readings(connection: Connection, piece: Piece) -> Readings:
+    device, metric, ts, value = explode(decode_events(store.copy_events(connection, piece)), store.layouts(connection))
+    return Readings(device.astype(np.int64), metric.astype(np.int64), ts.astype(np.int64), value)
+
+
+def _compare(connection: Connection, piece: Piece, readings: Readings, level: int) -> Iterator[tuple[Key, list[str]]]:
+    """Every key that is stored or recomputed, with what differs."""
+    partials = decode_partials(store.copy_statistics(connection, piece, level))
+    rows = {key: (row, summary) for key, row, summary in comparison.stored(partials)}
+    for group in comparison.groups(readings, level):
+        known = rows.pop(group.key, None)
+        yield group.key, comparison.differences(group, partials, *known) if known else ["there is no stored row"]
+    for key in rows:
+        yield key, ["a row is stored, but there is no event"]
+
+
+def _settled(key: Key, level: int, until: datetime, dirty: set[tuple[int, int]]) -> bool:
+    """Whether the bucket is closed and stored, and no late event waits to be counted in."""
+    device, _, bucket = key
+    end = bucket + level * 1_000_000
+    late = any(owner == device and bucket <= minute < end for owner, minute in dirty)
+    return end <= int(until.timestamp() * 1_000_000) and not late
+
+
+def _named(key: Key, names: tuple[Mapping[int, str], Mapping[int, str]]) -> str:
+    device, metric, bucket = key
+    start = datetime.fromtimestamp(bucket / 1_000_000, UTC)
+    return f"{names[0].get(device, device)} {names[1].get(metric, metric)} {start:%Y-%m-%dT%H:%M:%SZ}"
