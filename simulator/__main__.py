@@ -12,6 +12,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from shared import lifecycle, log, metrics_server
+from shared.events import Limits
 from shared.settings import load
 from simulator import replay
 from simulator.encode import rfc3339
@@ -24,7 +25,7 @@ from simulator.pacing import Run
 from simulator.progress import progress
 from simulator.publisher import KafkaPublisher, Publisher
 from simulator.recording import Mapped, Recording, read
-from simulator.run import send
+from simulator.run import Surroundings, send
 from simulator.stream import Stream
 from simulator.summary import ReplaySummary, Summary
 
@@ -65,7 +66,7 @@ def simulate(options: argparse.Namespace, publisher: Publisher, metrics: Metrics
     began = time.monotonic()
     total = None if run.stop is None else run.stop - run.first
     with progress(total, quiet=options.quiet) as shows:
-        reached = send(fleet, run, stream, publisher, metrics, shows, stop, now_us)
+        reached = send(fleet, run, stream, Surroundings(publisher, metrics, shows, stop, now_us))
         publisher.close()
     first, last = rfc3339(np.array([fleet.time_us(run.first), fleet.time_us(max(run.first, reached - 1))]))
     return Summary(stream.sent, fleet.devices, options.seed, first, last, time.monotonic() - began)
@@ -76,15 +77,26 @@ def replay_file(
 ) -> ReplaySummary:
     """Sends a recording to its end or to a stop."""
     plan = replay.schedule(recording.time_us, options.speed, now_us(), options.start, shift_to_now=options.shift_to_now)
+    _warn_if_old(int(plan.time_us.min()))
     began = time.monotonic()
     with progress(len(plan.due_us), quiet=options.quiet) as shows:
-        done = replay.send(recording, plan, publisher, metrics, shows, stop, now_us)
+        done = replay.send(recording, plan, Surroundings(publisher, metrics, shows, stop, now_us))
         publisher.close()
     times = plan.time_us[: max(done, 1)]
     first, last = rfc3339(np.array([times.min(), times.max()]))
     devices = len(set(recording.devices[:done]))
     seconds = time.monotonic() - began
     return ReplaySummary(done, recording.skipped, devices, list(recording.metrics), first, last, seconds)
+
+
+def _warn_if_old(oldest_us: int) -> None:
+    age_us = Limits().max_age_us
+    if oldest_us < now_us() - age_us:
+        (oldest,) = rfc3339(np.array([oldest_us]))
+        days = age_us // 86_400_000_000
+        sys.stderr.write(
+            f"{oldest} is older than MAX_AGE_DAYS ({days}) allows by default → --shift-to-now or --start\n"
+        )
 
 
 def main() -> int:

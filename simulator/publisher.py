@@ -7,13 +7,15 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from shared import kafka
+from shared import kafka, log
 from shared.errors import ConfigurationError, PlumblineError
 from shared.settings import TopicSettings
 from simulator.record import Record
 
+_log = log.get(__name__)
+
 CONNECT_TIMEOUT_S = 5.0
-DRAIN_TIMEOUT_S = 30.0
+DRAIN_TIMEOUT_S = 20.0
 # Enough for librdkafka to fill its batches while the next records are made; well below its queue's limit.
 _IN_FLIGHT = 200_000
 # confluent-kafka marks what is local to the client with an underscore; it is public all the same.
@@ -48,6 +50,7 @@ class KafkaPublisher:
         self._stop = stop
         self._failed = 0
         self._reason = ""
+        self._stopped_at: float | None = None
         # Only failures come back from C to Python.
         self._producer = kafka.producer(settings, delivery_report_only_error=True, linger_ms=50)
         self._check_topic()
@@ -55,15 +58,16 @@ class KafkaPublisher:
     def publish(self, records: Sequence[Record]) -> None:
         """Hands records over; blocks while too many are on their way, and gives up on that after a stop."""
         waiting: list[Record] = list(records)
-        while waiting and self._room(len(waiting)):
-            self._producer.produce_batch(self._topic, waiting, on_delivery=self._delivered)
-            waiting = [record for record in waiting if self._refused(record)]
+        while waiting and self._stopping_s() < DRAIN_TIMEOUT_S:
+            if len(self._producer) + len(waiting) <= _IN_FLIGHT or not len(self._producer):
+                self._producer.produce_batch(self._topic, waiting, on_delivery=self._delivered)
+                waiting = [record for record in waiting if self._refused(record)]
+            self._producer.poll(0.1 if waiting else 0)
         self._failed += len(waiting)
-        self._producer.poll(0)
 
     def close(self) -> None:
         """Returns once Kafka has acknowledged everything, or raises PlumblineError with what it hasn't."""
-        unconfirmed = self._producer.flush(DRAIN_TIMEOUT_S)
+        unconfirmed = self._producer.flush(max(1.0, DRAIN_TIMEOUT_S - self._stopping_s()))
         if unconfirmed or self._failed:
             reason = self._reason or f"no acknowledgement within {DRAIN_TIMEOUT_S:.0f} s"
             raise PlumblineError(
@@ -71,17 +75,12 @@ class KafkaPublisher:
                 f"→ check Kafka at {self._settings.kafka_bootstrap_servers} (`plumbline status`) and send again"
             )
 
-    def _room(self, wanted: int) -> bool:
-        """Waits until `wanted` more records fit; false when a stop was asked for and the queue doesn't move."""
-        gives_up = None
-        while len(self._producer) and len(self._producer) + wanted > _IN_FLIGHT:
-            self._producer.poll(0.1)
-            if self._stop.is_set():
-                gives_up = gives_up or time.monotonic() + DRAIN_TIMEOUT_S
-                if time.monotonic() > gives_up:
-                    self._reason = self._reason or "the queue was full when the run was stopped"
-                    return False
-        return True
+    def _stopping_s(self) -> float:
+        """How long ago a stop was noticed, in seconds; 0 without one."""
+        if not self._stop.is_set():
+            return 0.0
+        self._stopped_at = self._stopped_at or time.monotonic()
+        return time.monotonic() - self._stopped_at
 
     def _refused(self, record: Record) -> bool:
         """Whether the queue was too full for this record; one that can never be sent counts as failed."""
@@ -94,9 +93,12 @@ class KafkaPublisher:
         return False
 
     def _delivered(self, error: KafkaError | None, _message: Message | None) -> None:
-        if error is not None:
-            self._failed += 1
-            self._reason = self._reason or error.str()
+        if error is None:
+            return
+        if not self._failed:
+            self._reason = error.str()
+            _log.error("delivery_failed", topic=self._topic, reason=self._reason, further="are counted, not logged")
+        self._failed += 1
 
     def _check_topic(self) -> None:
         try:

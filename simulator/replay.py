@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from simulator.metrics import Metrics
 from simulator.noise import I64
 from simulator.pacing import CHUNK, Clock, wait_s
-from simulator.progress import Shows
-from simulator.publisher import Publisher
 from simulator.record import Record
 from simulator.recording import Recording
+from simulator.run import Surroundings
 from simulator.times import Moment
 
 
@@ -61,22 +59,14 @@ def records(recording: Recording, time_us: I64, first: int, stop: int) -> list[R
     ]  # fmt: skip
 
 
-def send(
-    recording: Recording,
-    plan: Schedule,
-    publisher: Publisher,
-    metrics: Metrics,
-    shows: Shows,
-    stop: threading.Event,
-    clock: Clock,
-) -> int:
+def send(recording: Recording, plan: Schedule, to: Surroundings) -> int:
     """Sends the recording's events as they fall due, until the end or a stop; returns how many."""
     done = 0
-    for upto in _due(plan.due_us, stop, clock):
-        publisher.publish(records(recording, plan.time_us, done, upto))
-        metrics.records.inc(upto - done)
+    for upto in _due(plan.due_us, to.stop, to.clock):
+        to.publisher.publish(records(recording, plan.time_us, done, upto))
+        to.metrics.records.inc(upto - done)
         done = upto
-        shows(done)
+        to.shows(done)
     return done
 
 
