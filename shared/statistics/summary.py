@@ -50,9 +50,10 @@ def summarise(rows: Floats) -> Floats:
 
 
 def interpolate(low: Floats, high: Floats, fraction: Floats) -> Floats:
-    """low + fraction · (high − low), for low ≤ high, never outside and without overflow."""
+    """low + fraction · (high − low), for low ≤ high: exact at both ends, never outside, without overflow."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        straight = low + fraction * (high - low)
+        gap = high - low
+        straight = np.where(fraction < 0.5, low + fraction * gap, high - (1.0 - fraction) * gap)
         wide = low * (1.0 - fraction) + high * fraction
     return np.clip(np.where(np.isfinite(straight), straight, wide), low, high)
 

@@ -2,6 +2,7 @@ import math
 import statistics
 from dataclasses import fields
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_stddev_of_one_reading_is_null() -> None:
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), ordinary), max_size=80), st.randoms()
 )
 def test_rows_are_groups_in_order_and_arrival_changes_no_byte(
-    readings: list[tuple[int, int, int, float]], random
+    readings: list[tuple[int, int, int, float]], random: Random
 ) -> None:
     def roll() -> Partials:
         device, metric, second, value = zip(*readings, strict=True) if readings else ((), (), (), ())
