@@ -93,8 +93,7 @@ class Demo:
         """The fleet's last hours, or what is missing of them since the stack last ran."""
         now = figures.now()
         with store.snapshot(self.values) as connection:
-            last = store.progress(connection)["committed_at"]
-        begin = max(now - SPAN, last) if last else now - SPAN
+            begin = store.newest_event(connection, now - SPAN) or now - SPAN
         if now - begin < timedelta(seconds=30):
             return
         self.say(f"loading history from {begin:%H:%M:%S} to {now:%H:%M:%S} UTC")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from ops import broker, figures
 from shared.errors import PlumblineError
@@ -47,7 +48,7 @@ class _Shown:
             return
         table = Table.grid(padding=(0, 2))
         for name, value in lines.items():
-            table.add_row(f"[bold]{name}[/bold]", value)
+            table.add_row(Text(name, style="bold"), Text(value))
         self._screen.update(table, refresh=True)
 
 

@@ -45,11 +45,12 @@ PROGRESS = """
     SELECT coalesce(sum(events_total), 0)::int8 AS events,
            coalesce(sum(duplicate_total), 0)::int8 AS duplicates,
            coalesce(sum(dead_letter_total), 0)::int8 AS dead_letters,
-           max(updated_at) AS committed_at,
            (SELECT nullif(watermark, '-infinity') FROM watermarks ORDER BY level LIMIT 1) AS watermark,
            (SELECT nullif(until, '-infinity') FROM materialized ORDER BY level LIMIT 1) AS materialized
     FROM kafka_offsets
 """
+
+NEWEST_EVENT = "SELECT max(ts) AS ts FROM events WHERE ts > %s"
 
 EVENT_DAYS = """
     SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
@@ -121,6 +122,12 @@ def dead_letter(connection: Connection, topic: str, partition: int, offset: int)
 def progress(connection: Connection) -> Row:
     """How far the pipeline is: sums over the partitions, and the finest level's marks (None before the first)."""
     return connection.execute(PROGRESS).fetchall()[0]
+
+
+def newest_event(connection: Connection, since: datetime) -> datetime | None:
+    """The time of the newest event after `since`."""
+    newest: datetime | None = connection.execute(NEWEST_EVENT, [since]).fetchall()[0]["ts"]
+    return newest
 
 
 def offsets(connection: Connection) -> dict[tuple[str, int], int]:
