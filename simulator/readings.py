@@ -20,6 +20,8 @@ class Readings:
     def records(self, numbers: I64, *, differ: bool = False) -> list[Record]:
         """A record an event, in the order of `numbers`; with `differ`, each with another value than its own."""
         device, time_us = self._fleet.schedule(numbers)
+        # A reading belongs to its timestamp, which shows milliseconds.
+        time_us -= time_us % 1000
         ids = self._ids[device]
         values = np.empty(len(numbers), object)
         kind = device % len(self._encoders)

@@ -27,6 +27,20 @@ def test_each_event_has_its_device_time_and_readings() -> None:
             assert event["data_payload"][metric.name] == pytest.approx(wanted, abs=0.51 * 10**-metric.decimals)
 
 
+def test_fleets_of_other_intervals_agree_where_their_timestamps_meet() -> None:
+    readings: dict[tuple[str, str], object] = {}
+    met = 0
+    for interval_us in (1_000_000, 1_000_500):
+        fleet = Fleet(devices=3, interval_us=interval_us)
+        first = fleet.first_at(1_795_000_000_000_000)
+        for record in Readings(fleet, seed=7).records(first + np.arange(9_000)):
+            event = json.loads(record["value"])
+            payload = readings.setdefault((event["device_id"], event["timestamp"]), event["data_payload"])
+            assert payload == event["data_payload"]
+            met += payload is not event["data_payload"]
+    assert met > 0
+
+
 def test_differing_records_have_the_same_identity_and_another_value() -> None:
     readings = Readings(FLEET, seed=7)
     for record, other in zip(readings.records(NUMBERS), readings.records(NUMBERS, differ=True), strict=True):
