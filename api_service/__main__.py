@@ -53,7 +53,7 @@ def _listen(settings: ApiSettings) -> socket.socket:
         raise ConfigurationError(f"API_HOST: {host}: {error.strerror} → give an address of this machine") from None
     except OSError as error:
         raise ConfigurationError(
-            f"API_PORT: {host}:{port}: {os.strerror(error.errno or 0)} → stop what listens there, or choose another port"
+            f"API_PORT: {host}:{port}: {os.strerror(error.errno or 0)} → stop what listens there, or choose another"
         ) from None
 
 

@@ -7,6 +7,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -17,11 +18,15 @@ _WRONG = "it is no cursor of this route: use a next_cursor as it was given, or l
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """`question`: the parameters that the first page was asked with, its times made absolute."""
+    """`question`: the parameters of the first page; `fixed`: what takes their place, its times made absolute.
+
+    `after`: a row's device, metric and start in microseconds.
+    """
 
     route: str
     question: tuple[tuple[str, str], ...]
-    after: tuple[str, ...]
+    fixed: tuple[tuple[str, str], ...]
+    after: tuple[str, str, Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]]
 
 
 def encode(cursor: Cursor) -> str:
@@ -44,7 +49,7 @@ def decode(text: str, route: str) -> Cursor:
     except (ValueError, binascii.Error, zlib.error, msgspec.MsgspecError, RecursionError):
         cursor = None
     # Encoded again it must be the same: a text has one form only.
-    if cursor is None or cursor.route != route or encode(cursor) != text:
+    if cursor is None or cursor.route != route or encode(cursor) != text or "\0" in "".join(cursor.after[:2]):
         raise invalid(FieldError("cursor", _WRONG))
     return cursor
 
@@ -59,4 +64,6 @@ def merge(cursor: Cursor, given: Sequence[tuple[str, str]], free: Sequence[str])
     other = {name for name, value in given if name not in free and (name, value) not in asked}
     if other:
         raise invalid(FieldError("cursor", "it belongs to other parameters: repeat those of its first page, or none"))
-    return [*cursor.question, *((name, value) for name, value in given if name in free)]
+    fixed = {name for name, _ in cursor.fixed}
+    kept = ((name, value) for name, value in cursor.question if name not in fixed)
+    return [*kept, *cursor.fixed, *((name, value) for name, value in given if name in free)]

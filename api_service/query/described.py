@@ -73,3 +73,91 @@ DEVICE: dict[str, Any] = {
         404: _NOT_FOUND,
     },
 }
+
+_STATS_TEXT = """Everything that is stored and was accepted so far: closed buckets, late data and the live tail, \
+in one snapshot.
+
+A row is a device's metric (with `group=none`: a metric across devices) in a bucket, `start` ≤ timestamp < `end`. \
+A bucket that `from` or `to` cuts counts only what is inside and keeps its nominal `start` and `end`. \
+Rows are in the order of device, metric and start, by code point.
+
+- `count`, `min`, `max`; `avg` = sum / count; `sum`: null where a double can't hold it
+- `stddev`: of a sample (n − 1); null below two values, and where a double can't hold it
+- `p50`, …: as Postgres's `percentile_cont` defines it: linear interpolation between the two nearest values
+- `final`: `end` ≤ the watermark and nothing late is waiting to be added; late data may make it false again
+- `method`: `exact`, or `sketch` where a percentile is read off a summary
+- `max_rank_error`: the most that a percentile's rank can be off, as a share of 1: a p95 with 0.0025 lies between the \
+true p94.75 and p95.25; 0 when exact. p0 and p100 are always exact
+- `late`: readings among `count` that came after their minute was closed
+- `as_of`: the database's time of the snapshot"""
+
+_ROW = {
+    "device_id": "dev-2",
+    "metric": "gene_count",
+    "start": "2025-09-09T17:00:00Z",
+    "end": "2025-09-09T18:00:00Z",
+    "count": 3600,
+    "min": 7.0,
+    "max": 19.0,
+    "avg": 12.25,
+    "sum": 44100.0,
+    "stddev": 2.125,
+    "p50": 12.0,
+    "p90": 15.0,
+    "p95": 16.0,
+    "p99": 18.0,
+    "final": True,
+    "method": "exact",
+    "max_rank_error": 0.0,
+    "late": 2,
+}
+
+_STATS_EXAMPLE = {
+    "as_of": "2025-09-16T09:30:05.012345Z",
+    "from": "2025-09-09T17:00:00Z",
+    "to": "2025-09-09T18:00:00Z",
+    "bucket": "1h",
+    "tz": "UTC",
+    "rows": [_ROW],
+    "next_cursor": None,
+}
+
+_TIME = "RFC 3339 with an offset, epoch seconds or milliseconds, `-15m`, `-24h`, `-7d` (from now), or `now`. "
+
+STATS: dict[str, Any] = {
+    "summary": "Statistics of devices' metrics over time",
+    "description": _STATS_TEXT,
+    "openapi_extra": {
+        "parameters": [
+            _parameter("device_id", "Without it: every device that the token may see.", ["dev-2"], repeatable=True),
+            _parameter("metric", "Without it: every metric.", ["gene_count"], repeatable=True),
+            _parameter("from", _TIME + "Default: `to` − 24 h.", "-24h"),
+            _parameter("to", _TIME + "Default: `now`.", "now"),
+            _parameter(
+                "bucket",
+                "Minutes or hours that divide a day, from the zone's midnight; `1d`; `1w`, from Monday; `none`: one "
+                "row from `from` to `to`; `auto` (default): at most about 300 buckets.",
+                "1h",
+            ),
+            _parameter("percentiles", "From 0 to 100, separated by commas. Default: 50,90,95,99.", "50,95,99.9"),
+            _parameter("tz", "Name of the zone that buckets are aligned in. Default: UTC.", "Europe/Berlin"),
+            _parameter("group", "`device` (default), or `none`: across devices, `device_id` is null.", "device"),
+            _parameter("fill", "`null`: rows with `count` 0 where there are no readings. Default: `none`.", "none"),
+            LIMIT,
+            CURSOR,
+        ],
+        "security": SECURITY,
+    },
+    "responses": {
+        200: {
+            "description": "a page of rows; CSV has the same members as columns, and the next page in `Link`",
+            "content": {
+                "application/json": {"example": _STATS_EXAMPLE},
+                "text/csv": {"example": ",".join(_ROW) + "\r\n"},
+            },
+        },
+        **PROBLEMS,
+        404: _NOT_FOUND,
+        406: {"description": "neither JSON nor CSV is acceptable"},
+    },
+}

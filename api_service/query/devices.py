@@ -37,7 +37,7 @@ def router(database: Database, bearer: Bearer, most_rows: int) -> APIRouter:
         following = None
         if len(found) > limit:
             question = tuple(pair for pair in given if pair[0] == "q")
-            following = cursor.encode(cursor.Cursor(ROUTE, question, (found[limit - 1].device_id,)))
+            following = cursor.encode(cursor.Cursor(ROUTE, question, (), (found[limit - 1].device_id, "", 0)))
         return _answer({"rows": [_row(device) for device in found[:limit]], "next_cursor": following})
 
     @routes.get("/devices/{device_id:path}", **described.DEVICE)

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 # A device is known from its first event on: that is when it gets a row in device_layouts.
-_VISIBLE = """
+VISIBLE = """
     EXISTS (SELECT FROM device_layouts dl WHERE dl.device = d.id)
     AND (%(patterns)s::text[] IS NULL OR d.device_id LIKE ANY (%(patterns)s))
 """
@@ -17,7 +17,7 @@ _DEVICES = f"""
 WITH page AS (
     SELECT d.id, d.device_id
     FROM devices d
-    WHERE {_VISIBLE}
+    WHERE {VISIBLE}
     AND (%(after)s::text IS NULL OR d.device_id > %(after)s)
     AND (%(part)s::text IS NULL OR strpos(d.device_id, %(part)s) > 0)
     AND (%(only)s::text IS NULL OR d.device_id = %(only)s)

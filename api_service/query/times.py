@@ -52,9 +52,14 @@ def parse(text: str) -> Time | None:
 
 def render(micros: int) -> str:
     """RFC 3339 in UTC with `Z`; microseconds only where there are some."""
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+    return datetime_of(micros).isoformat().replace("+00:00", "Z")
 
 
 def micros_of(time: datetime) -> int:
     """Microseconds of a time with an offset."""
     return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def datetime_of(micros: int) -> datetime:
+    """The time of so many microseconds."""
+    return _EPOCH + timedelta(microseconds=micros)

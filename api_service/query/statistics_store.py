@@ -1,0 +1,261 @@
+"""SQL of /stats: what the snapshot holds, and the stored statistics and raw events that plans name.
+
+A series is a device's metric. Several share a plan: numbers join the series to the ranges.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+from psycopg.rows import class_row
+
+from api_service.query import times
+from api_service.query.partials_copy import COLUMNS, decode_partials
+from api_service.query.plan import Level, Range
+from api_service.query.store import VISIBLE, like_patterns
+from shared.pgcopy import Events, decode_events
+from shared.statistics import Partials
+
+# Nested loops over the primary keys are right for every question here; the planner, which can't know how little a
+# range holds, is kept from reading whole partitions.
+_FRAME = """
+SELECT now() AS as_of,
+    (SELECT CASE WHEN isfinite(watermark) THEN watermark END FROM watermarks ORDER BY level LIMIT 1) AS watermark,
+    ARRAY(SELECT level FROM materialized WHERE isfinite(until) ORDER BY level) AS widths,
+    ARRAY(SELECT until FROM materialized WHERE isfinite(until) ORDER BY level) AS untils,
+    set_config('enable_hashjoin', 'off', true) AS hashjoin, set_config('enable_mergejoin', 'off', true) AS mergejoin
+"""
+
+_DEVICES = f"""
+WITH page AS (
+    SELECT d.id, d.device_id
+    FROM devices d
+    WHERE {VISIBLE}
+    AND (%(first)s::text IS NULL OR d.device_id >= %(first)s)
+    AND (%(device_ids)s::text[] IS NULL OR d.device_id = ANY (%(device_ids)s))
+    ORDER BY d.device_id
+    LIMIT %(limit)s
+)
+SELECT page.id, page.device_id, coalesce(sent.ids, '{{}}') AS metric_ids, coalesce(sent.names, '{{}}') AS metrics
+FROM page
+CROSS JOIN LATERAL (
+    SELECT array_agg(id ORDER BY name) AS ids, array_agg(name ORDER BY name) AS names
+    FROM (
+        SELECT DISTINCT metric.id, metric.name COLLATE "C" AS name
+        FROM device_layouts dl
+        JOIN layouts l ON l.id = dl.layout
+        CROSS JOIN unnest(l.metric_ids, l.metrics) AS metric (id, name)
+        WHERE dl.device = page.id AND (%(metrics)s::text[] IS NULL OR metric.name = ANY (%(metrics)s))
+    ) own
+) sent
+ORDER BY page.device_id
+"""  # noqa: S608  made of constants
+
+_COUNT_DEVICES = f"SELECT count(*) FROM devices d WHERE {VISIBLE} AND d.device_id = ANY (%(device_ids)s)"  # noqa: S608
+
+_DIRTY = """
+SELECT p.device, metric, (extract(epoch FROM p.bucket) * 1000000)::int8, sum(p.events)::int8
+FROM dirty p JOIN layouts l ON l.id = p.layout CROSS JOIN unnest(l.metric_ids) AS metric
+WHERE p.device = ANY (%s::int4[]) AND p.bucket >= %s AND p.bucket < %s
+GROUP BY p.device, metric, p.bucket
+"""
+
+_LAYOUTS = """
+SELECT l.id, l.metric_ids FROM layouts l
+WHERE l.metric_ids && %s::int4[] AND l.id IN (SELECT layout FROM device_layouts WHERE device = ANY (%s::int4[]))
+"""
+
+_WANTED = """
+WITH series AS (
+    SELECT * FROM unnest(%(series_plan)s::int4[], %(device)s::int4[], %(metric)s::int4[]) AS s (plan, device, metric)
+), piece AS (
+    SELECT * FROM unnest(%(range_plan)s::int4[], %(start)s::timestamptz[], %(until)s::timestamptz[])
+        AS p (plan, start, until)
+)
+"""
+
+_STORED_ROWS = """
+FROM series JOIN piece USING (plan)
+JOIN stats s ON s.level = %(level)s AND s.device = series.device AND s.metric = series.metric
+    AND s.bucket >= piece.start AND s.bucket < piece.until
+    AND s.bucket >= %(first)s::timestamptz AND s.bucket < %(last)s::timestamptz
+"""
+
+_COLUMNS = ", ".join(f"s.{name}" for name in COLUMNS.split(", "))
+_STORED = f"COPY ({_WANTED} SELECT {_COLUMNS} {_STORED_ROWS}) TO STDOUT (FORMAT binary)"
+
+_LATE = f"""
+{_WANTED}
+SELECT s.device, s.metric, (extract(epoch FROM s.bucket) * 1000000)::int8, s.late {_STORED_ROWS} AND s.late > 0
+"""  # noqa: S608  made of constants
+
+_EVENTS = f"""
+COPY (
+    {_WANTED}
+    SELECT e.device, e.ts, e.layout, e.values
+    FROM (SELECT DISTINCT plan, device FROM series) AS source JOIN piece USING (plan)
+    JOIN events e ON e.device = source.device AND e.layout = ANY (%(layouts)s::int4[])
+        AND e.ts >= piece.start AND e.ts < piece.until
+        AND e.ts >= %(first)s::timestamptz AND e.ts < %(last)s::timestamptz
+) TO STDOUT (FORMAT binary)
+"""  # noqa: S608  made of constants
+
+
+class TooMuch(Exception):
+    """A question needs more bytes than one may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the snapshot stands."""
+
+    as_of: datetime
+    watermark: datetime | None
+    widths: list[int]
+    untils: list[datetime]
+    hashjoin: str
+    mergejoin: str
+
+    def levels(self) -> list[Level]:
+        """The stored levels, finest first."""
+        pairs = zip(self.widths, self.untils, strict=True)
+        return [Level(width * times.SECOND, times.micros_of(until)) for width, until in pairs]
+
+    def closed_until(self) -> int:
+        """The finest level's watermark."""
+        return -(2**62) if self.watermark is None else times.micros_of(self.watermark)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device and what it sends, by name in order."""
+
+    id: int
+    device_id: str
+    metric_ids: list[int]
+    metrics: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Numbers of readings by series and bucket (µs, of the finest level): n rows."""
+
+    device: npt.NDArray[np.int64]
+    metric: npt.NDArray[np.int64]
+    bucket: npt.NDArray[np.int64]
+    readings: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Series and the ranges (µs) to read of them, joined by numbers of plans."""
+
+    series_plan: list[int]
+    device: list[int]
+    metric: list[int]
+    range_plan: list[int]
+    ranges: list[Range]
+
+    def parameters(self) -> dict[str, object]:
+        """For the statements here. The outer bounds are given apart, so that other partitions aren't even opened."""
+        starts, untils = [start for start, _ in self.ranges], [end for _, end in self.ranges]
+        return {
+            "series_plan": self.series_plan,
+            "device": self.device,
+            "metric": self.metric,
+            "range_plan": self.range_plan,
+            "start": [times.datetime_of(start) for start in starts],
+            "until": [times.datetime_of(until) for until in untils],
+            "first": times.datetime_of(min(starts)),
+            "last": times.datetime_of(max(untils)),
+        }
+
+
+async def frame(connection: psycopg.AsyncConnection) -> Frame:
+    """The first statement of the snapshot."""
+    async with connection.cursor(row_factory=class_row(Frame)) as cursor:
+        found = await (await cursor.execute(_FRAME)).fetchone()
+    assert found is not None  # noqa: S101  a SELECT without FROM has one row
+    return found
+
+
+async def all_visible(
+    connection: psycopg.AsyncConnection, allowed: Sequence[str] | None, device_ids: Sequence[str]
+) -> bool:
+    """Whether each of these devices exists and is covered by a token's patterns."""
+    parameters = {"patterns": like_patterns(allowed), "device_ids": list(device_ids)}
+    row = await (await connection.execute(_COUNT_DEVICES, parameters)).fetchone()
+    return row is not None and row[0] == len(device_ids)
+
+
+async def devices(
+    connection: psycopg.AsyncConnection,
+    allowed: Sequence[str] | None,
+    device_ids: Sequence[str],
+    metrics: Sequence[str],
+    first: str | None,
+    limit: int,
+) -> list[Device]:
+    """Devices in order, from the id `first` on; no `device_ids` or `metrics`: any."""
+    parameters = {
+        "patterns": like_patterns(allowed),
+        "device_ids": list(device_ids) or None,
+        "metrics": list(metrics) or None,
+        "first": first,
+        "limit": limit,
+    }
+    async with connection.cursor(row_factory=class_row(Device)) as cursor:
+        return await (await cursor.execute(_DEVICES, parameters)).fetchall()
+
+
+async def dirty(connection: psycopg.AsyncConnection, device: Sequence[int], start: int, end: int) -> Counted:
+    """Readings that came for closed buckets and are in no stored statistic yet."""
+    cursor = await connection.execute(_DIRTY, [list(device), times.datetime_of(start), times.datetime_of(end)])
+    return _counted(await cursor.fetchall())
+
+
+async def late(connection: psycopg.AsyncConnection, width: int, wanted: Wanted) -> Counted:
+    """The stored numbers of late readings, where there are any."""
+    cursor = await connection.execute(_LATE, {**wanted.parameters(), "level": width // times.SECOND})
+    return _counted(await cursor.fetchall())
+
+
+async def stored(connection: psycopg.AsyncConnection, width: int, wanted: Wanted, most_bytes: int) -> Partials:
+    """Stored statistics of a level."""
+    parameters = {**wanted.parameters(), "level": width // times.SECOND}
+    return await asyncio.to_thread(decode_partials, await _copy(connection, _STORED, parameters, most_bytes))
+
+
+async def layouts(
+    connection: psycopg.AsyncConnection, device: Sequence[int], metric: Sequence[int]
+) -> dict[int, npt.NDArray[np.int32]]:
+    """The layouts in which these devices send one of these metrics: ids of all their metrics."""
+    cursor = await connection.execute(_LAYOUTS, [list(metric), list(device)])
+    return {layout: np.array(metric_ids, np.int32) for layout, metric_ids in await cursor.fetchall()}
+
+
+async def events(connection: psycopg.AsyncConnection, wanted: Wanted, layout: Sequence[int], most_bytes: int) -> Events:
+    """Raw events of the series' devices in these layouts."""
+    parameters = {**wanted.parameters(), "layouts": list(layout)}
+    return await asyncio.to_thread(decode_events, await _copy(connection, _EVENTS, parameters, most_bytes))
+
+
+async def _copy(
+    connection: psycopg.AsyncConnection, statement: str, parameters: Mapping[str, object], most_bytes: int
+) -> bytes:
+    data = bytearray()
+    async with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        async for block in copy:
+            data += block
+            if len(data) > most_bytes:
+                raise TooMuch
+    return bytes(data)
+
+
+def _counted(rows: Sequence[tuple[int, ...]]) -> Counted:
+    columns = np.array(rows, np.int64).reshape(-1, 4).T
+    return Counted(*columns)

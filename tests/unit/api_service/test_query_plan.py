@@ -1,0 +1,118 @@
+"""Every instant is read once: from one stored bucket that is whole, clean and there, or from raw events."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api_service.query.plan import Level, Micros, Plan, Stored, plan
+
+MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
+
+
+def cuts(*times: int) -> Micros:
+    return np.array(times, np.int64)
+
+
+CLEAN = np.empty(0, np.int64)
+LEVELS = [Level(MINUTE, 30 * HOUR + 5 * MINUTE), Level(HOUR, 30 * HOUR), Level(DAY, DAY)]
+
+
+def test_the_coarsest_level_that_fits_is_read_and_the_rest_by_finer_ones() -> None:
+    assert plan(cuts(0, 31 * HOUR), LEVELS, CLEAN) == Plan(
+        (Stored(DAY, 0, DAY), Stored(HOUR, DAY, 30 * HOUR), Stored(MINUTE, 30 * HOUR, 30 * HOUR + 5 * MINUTE)),
+        ((30 * HOUR + 5 * MINUTE, 31 * HOUR),),
+    )
+
+
+def test_a_cut_minute_is_raw_and_its_hour_is_read_by_minutes() -> None:
+    assert plan(cuts(HOUR + 90_000_000, 3 * HOUR), LEVELS, CLEAN) == Plan(
+        (Stored(MINUTE, HOUR + 2 * MINUTE, 2 * HOUR), Stored(HOUR, 2 * HOUR, 3 * HOUR)),
+        ((HOUR + 90_000_000, HOUR + 2 * MINUTE),),
+    )
+
+
+def test_a_dirty_minute_is_raw_and_its_hour_and_day_are_read_by_finer_levels() -> None:
+    dirty = cuts(5 * HOUR + 7 * MINUTE)
+    assert plan(cuts(0, DAY), LEVELS, dirty) == Plan(
+        (
+            Stored(HOUR, 0, 5 * HOUR),
+            Stored(MINUTE, 5 * HOUR, 5 * HOUR + 7 * MINUTE),
+            Stored(MINUTE, 5 * HOUR + 8 * MINUTE, 6 * HOUR),
+            Stored(HOUR, 6 * HOUR, DAY),
+        ),
+        ((5 * HOUR + 7 * MINUTE, 5 * HOUR + 8 * MINUTE),),
+    )
+
+
+def test_rows_of_a_quarter_hour_are_made_of_minutes() -> None:
+    quarters = np.arange(0, HOUR + 1, 15 * MINUTE)
+    assert plan(quarters, LEVELS, CLEAN) == Plan((Stored(MINUTE, 0, HOUR),), ())
+
+
+def test_nothing_stored_is_all_raw() -> None:
+    assert plan(cuts(0, DAY), [Level(MINUTE, -(2**62))], CLEAN) == Plan((), ((0, DAY),))
+    assert plan(cuts(0, DAY), [], CLEAN) == Plan((), ((0, DAY),))
+
+
+SPAN = 50 * HOUR
+instants = st.one_of(
+    st.integers(0, SPAN),
+    st.integers(0, SPAN // MINUTE).map(lambda n: n * MINUTE),
+    st.integers(0, 50).map(lambda n: n * HOUR),
+)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[Micros, list[Level], Micros]:
+    times = sorted(draw(st.sets(instants, min_size=2, max_size=12)))
+    levels = [Level(width, draw(instants) // width * width) for width in (MINUTE, HOUR, DAY)]
+    dirty = draw(st.lists(st.integers(0, SPAN // MINUTE).map(lambda n: n * MINUTE), max_size=8))
+    return cuts(*times), draw(st.permutations(levels)), np.array(dirty, np.int64)
+
+
+@given(questions())
+def test_each_instant_is_covered_exactly_once(question: tuple[Micros, list[Level], Micros]) -> None:
+    edges, levels, dirty = question
+    made = plan(edges, levels, dirty)
+    pieces = sorted([(piece.start, piece.end) for piece in made.stored] + list(made.raw))
+    assert pieces[0][0] == edges[0]
+    assert pieces[-1][1] == edges[-1]
+    assert all(start < end for start, end in pieces)
+    assert all(before[1] == after[0] for before, after in zip(pieces, pieces[1:], strict=False))
+
+
+@given(questions())
+def test_stored_buckets_are_whole_there_clean_and_of_one_row(
+    question: tuple[Micros, list[Level], Micros],
+) -> None:
+    edges, levels, dirty = question
+    until = {level.width: level.until for level in levels}
+    for piece in plan(edges, levels, dirty).stored:
+        assert piece.start % piece.width == piece.end % piece.width == 0
+        assert piece.end <= until[piece.width]
+        assert not ((dirty >= piece.start) & (dirty < piece.end)).any()
+        inside = edges[(edges > piece.start) & (edges < piece.end)]
+        assert (inside % piece.width == 0).all()
+
+
+@given(questions())
+def test_raw_events_are_read_only_where_no_minute_is_stored_whole(
+    question: tuple[Micros, list[Level], Micros],
+) -> None:
+    edges, levels, dirty = question
+    until = next(level.until for level in levels if level.width == MINUTE)
+    for start, end in plan(edges, levels, dirty).raw:
+        for minute in range(start // MINUTE * MINUTE, min(end, until, start + 200 * MINUTE), MINUTE):
+            divided = ((edges > minute) & (edges < minute + MINUTE)).any()
+            assert (
+                divided
+                or minute in dirty
+                or not (edges[0] <= minute < minute + MINUTE <= edges[-1])
+                or (minute + MINUTE > until)
+            )
+
+
+@pytest.mark.parametrize(("end", "cells"), [(DAY, 1), (2 * HOUR, 2), (MINUTE // 2, 4)])
+def test_cost_is_reckoned_in_stored_statistics(end: int, cells: int) -> None:
+    assert plan(cuts(0, end), LEVELS, CLEAN).cells() == cells
