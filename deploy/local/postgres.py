@@ -71,8 +71,17 @@ def _make_data_folder(home: Path, name: str | None) -> Path:
     if name is None or _can(name, "-w", inside):
         return inside
     inside.rmdir()
-    _make(out, name)
+    _make(_reachable(home) / "postgres", name)
     return out
+
+
+def _reachable(home: Path) -> Path:
+    """The place outside the home, made so that the server's user gets there whatever our umask is."""
+    place = outside(home)
+    for folder in (place.parent, place):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+    return place
 
 
 def _make(folder: Path, owner: str | None) -> None:
@@ -109,21 +118,22 @@ def programs(home: Path) -> Path:
     name = user()
     if name is None or _can(name, "-x", package / "pginstall18" / "bin" / "postgres"):
         return package / "pginstall18" / "bin"
-    return _copied(package, outside(home)) / "pginstall18" / "bin"
+    return _copied(package, _reachable(home) / "programs", name) / package.name / "pginstall18" / "bin"
 
 
-def _copied(package: Path, target: Path) -> Path:
-    """Copy the programs with the libraries that they find by a relative path."""
-    copy = target / package.name
-    if not copy.exists():
-        libraries = package.with_name(f"{package.name}.libs")
-        scratch = target / "copying"
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.copytree(package / "pginstall18", scratch / "pginstall18", symlinks=True)
-        if libraries.exists():
-            shutil.copytree(libraries, target / libraries.name, symlinks=True, dirs_exist_ok=True)
-        scratch.rename(copy)
-    return copy
+def _copied(package: Path, target: Path, owner: str) -> Path:
+    """Copy the programs with the libraries that they find by a relative path; there as a whole or not at all."""
+    if target.exists():
+        return target
+    scratch = target.with_name("copying")
+    shutil.rmtree(scratch, ignore_errors=True)
+    for part in (Path(package.name, "pginstall18"), Path(f"{package.name}.libs")):
+        if (package.parent / part).exists():
+            shutil.copytree(package.parent / part, scratch / part, symlinks=True)
+    for path in (scratch, *scratch.rglob("*")):
+        if not path.is_symlink():
+            shutil.chown(path, owner)
+    return scratch.rename(target)
 
 
 def start(home: Path, port: Claim, password: str, settings: Mapping[str, str] | None = None) -> psutil.Process:
