@@ -14,7 +14,7 @@ class Parameters:
 
     def __init__(self, pairs: Pairs, known: Collection[str], repeatable: Collection[str] = ()) -> None:
         self._values: dict[str, list[str]] = {}
-        self._errors: list[FieldError] = []
+        self._errors: dict[str, str] = {}
         unknown = False
         for name, value in pairs:
             if name not in known:
@@ -30,13 +30,13 @@ class Parameters:
                 self.fail(name, "it may not hold a NUL character")
 
     def fail(self, name: str, detail: str) -> None:
-        """Notes what is wrong with a parameter."""
-        self._errors.append(FieldError(name, detail))
+        """Notes what is wrong with a parameter; the first thing is enough."""
+        self._errors.setdefault(name, detail)
 
     def finish(self) -> None:
         """Raises the 422 for what was noted, if anything was."""
         if self._errors:
-            raise invalid(*self._errors)
+            raise invalid(*(FieldError(name, detail) for name, detail in self._errors.items()))
 
     def one(self, name: str) -> str | None:
         """The value; None without one."""

@@ -1,5 +1,7 @@
 """Every instant is read once: from one stored bucket that is whole, clean and there, or from raw events."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,7 +81,7 @@ def test_each_instant_is_covered_exactly_once(question: tuple[Micros, list[Level
     assert pieces[0][0] == edges[0]
     assert pieces[-1][1] == edges[-1]
     assert all(start < end for start, end in pieces)
-    assert all(before[1] == after[0] for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(pieces))
 
 
 @given(questions())
