@@ -17,7 +17,7 @@ from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Store
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Writer
-from shared import db, kafka, lifecycle, log, metrics_server
+from shared import db, kafka, lifecycle, log, metrics_server, migrations
 from shared.events import Decoder
 from shared.failpoints import Failpoints
 from shared.settings import help_text, load
@@ -52,6 +52,7 @@ def run(settings: IngestionSettings, failpoints: Failpoints, stop: threading.Eve
     conninfo = settings.conninfo("plumbline-ingestion")
     kafka.wait_ready(settings, settings.startup_timeout_seconds)
     db.wait_ready(conninfo, settings.startup_timeout_seconds)
+    migrations.require(conninfo)
     topic = Topic(kafka.admin(settings), settings.topic_readings)
     topic.check()
 

@@ -59,7 +59,7 @@ def unavailable(conninfo: str, error: psycopg.Error) -> Unavailable:
     """The one message for a database that can't be used; without the password."""
     parts = psycopg.conninfo.conninfo_to_dict(conninfo)
     where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    reason = " ".join(str(error).split()) or type(error).__name__
     return Unavailable(
         f"Postgres at {where} can't be used as {parts.get('user', '')} ({reason}) "
         "→ start it (`plumbline up`) or set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME"

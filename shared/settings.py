@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from psycopg.conninfo import make_conninfo
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigurationError
@@ -141,8 +142,13 @@ def _line(cls: type[Settings], error: dict[str, Any]) -> str:
     extra = field.json_schema_extra if field and isinstance(field.json_schema_extra, dict) else {}
     problem = str(error["msg"]).removeprefix("Value error, ")
     problem = problem[:1].lower() + problem[1:]
-    remedy = extra.get("fix") or (f"it is {field.description}" if field and field.description else "see .env.example")
+    remedy = extra.get("fix") or (_remedy(field) if field else "see .env.example")
     return f"{name.upper() or 'settings'}: {problem} → {remedy}"
+
+
+def _remedy(field: FieldInfo) -> str:
+    default = "" if field.is_required() or isinstance(field.default, SecretStr) else f" (default: {field.default})"
+    return f"set it to what it means: {field.description}{default}"
 
 
 def help_text(cls: type[Settings]) -> str:

@@ -36,6 +36,26 @@ def migrate(conninfo: str, role_passwords: Mapping[str, str]) -> list[str]:
         return [name for name, text in _files() if _apply(connection, name, text, known.get(name))]
 
 
+def require(conninfo: str) -> None:
+    """Returns if the database has every migration that this code knows.
+
+    Raises:
+        PlumblineError: it has not.
+        psycopg.OperationalError: the database can't be reached.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        try:
+            known = {name for (name,) in connection.execute("SELECT name FROM schema_migrations").fetchall()}
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+            known = set()
+        missing = [name for name, _ in _files() if name not in known]
+        if missing:
+            raise PlumblineError(
+                f"database {connection.info.dbname} lacks {', '.join(missing)} "
+                "→ run `python -m shared.migrations` as its owner"
+            )
+
+
 def _files() -> list[tuple[str, str]]:
     folder = resources.files(__name__)
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))

@@ -7,12 +7,20 @@ import pytest
 from psycopg import errors
 
 from shared.errors import PlumblineError
-from shared.migrations import migrate
+from shared.migrations import migrate, require
 from tests.servers import Database
 
 
 def test_a_migrated_database_is_up_to_date(database: Database) -> None:
     assert migrate(database.conninfo, {}) == []
+
+
+def test_a_service_refuses_a_database_that_is_behind(database: Database) -> None:
+    require(database.conninfo)
+    with database.connect() as connection:
+        connection.execute("DELETE FROM schema_migrations WHERE name = '0002_ingestion.sql'")
+    with pytest.raises(PlumblineError, match=r"lacks 0002_ingestion\.sql → run `python -m shared\.migrations`"):
+        require(database.conninfo)
 
 
 def test_a_changed_file_is_refused(database: Database) -> None:
