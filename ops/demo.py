@@ -47,7 +47,8 @@ def demo(as_json: Json = False) -> None:
         run.say("interrupted")
     finally:
         run.say("stopping what the demo started")
-        stack.down(run.home, [part for part in stack.PARTS if part not in ran], lambda _: None)
+        with process.uninterrupted():
+            stack.down(run.home, [part for part in stack.PARTS if part not in ran], lambda _: None)
     if verdict is None:
         return
     if as_json:

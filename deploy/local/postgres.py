@@ -150,13 +150,19 @@ def start(home: Path, port: Claim, password: str, settings: Mapping[str, str] | 
 
 
 def _initialise(data: Path, programs_folder: Path, name: str | None, password: str) -> None:
-    """initdb with the owner's password and one collation everywhere: code points, as the API orders."""
-    secret = data.parent / f"{data.name}.password"
+    """initdb with the owner's password and one collation everywhere: code points, as the API orders.
+
+    Made beside its place and renamed: a cluster that was interrupted while it was made is never taken for one.
+    """
+    scratch = data.with_name("postgres.making")
+    shutil.rmtree(scratch, ignore_errors=True)
+    _make(scratch, name)
+    secret = data.with_name("postgres.password")
     secret.touch(mode=0o600)
     secret.write_text(password)
     if name:
         shutil.chown(secret, name)
-    argv = [str(programs_folder / "initdb"), "-D", str(data), "-U", OWNER, "-A", "scram-sha-256", "-E", "UTF8"]
+    argv = [str(programs_folder / "initdb"), "-D", str(scratch), "-U", OWNER, "-A", "scram-sha-256", "-E", "UTF8"]
     argv += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--pwfile={secret}"]
     try:
         done = run_as(name, argv, check=False)
@@ -164,6 +170,7 @@ def _initialise(data: Path, programs_folder: Path, name: str | None, password: s
         secret.unlink()
     if done.returncode:
         raise PlumblineError(f"initdb failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+    scratch.rename(data)
 
 
 def backends(data: Path | None) -> list[psutil.Process]:

@@ -9,7 +9,8 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -92,6 +93,18 @@ def find(home: Path) -> dict[str, list[psutil.Process]]:
     for processes in found.values():
         processes.sort(key=lambda each: (each.create_time(), each.pid))
     return found
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Signals that would end us wait until the clean-up in here is done; a second Ctrl-C is only impatience."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def healthy(processes: Sequence[psutil.Process]) -> bool:

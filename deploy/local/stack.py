@@ -69,8 +69,9 @@ def up(home: Path, parts: Sequence[str] = DEFAULT_PARTS, options: Options | None
         try:
             return start.run(parts)
         except BaseException:
-            for name in reversed(start.started):
-                _stop_part(home, name, process.find(home).get(name, []))
+            with process.uninterrupted():
+                for name in reversed(start.started):
+                    _stop_part(home, name, process.find(home).get(name, []))
             raise
 
 
@@ -230,7 +231,7 @@ def reset(home: Path, say: Say = print) -> None:
     """Stop everything and remove the data, the secrets and the logs: the next `up` starts from nothing."""
     with locked(home):
         _down(home, PARTS, say)
-        for name in ("kafka", "postgres", "prometheus", "logs"):
+        for name in ("kafka", "postgres", "postgres.making", "prometheus", "logs"):
             shutil.rmtree(home / name, ignore_errors=True)
         shutil.rmtree(postgres.outside(home), ignore_errors=True)
         for pattern in ("stack.env*", "kafka.properties", "prometheus*", "issuer-*", "postgres.password"):
