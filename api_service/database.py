@@ -1,8 +1,9 @@
 """The API's connections to Postgres: read-only, bounded in number and in time; one that is away is a 503 at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import psycopg
 from fastapi import Request, Response
@@ -11,8 +12,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from api_service.metrics import Metrics
 from api_service.problems import unavailable
 from api_service.settings import ApiSettings
-from shared import log
 from shared.db import Fault, async_pool, classify
+
+T = TypeVar("T")
 
 # Less than the second in which a client is told that the database is away.
 _WAIT_S = 0.8
@@ -48,12 +50,52 @@ class Database:
         """
         if self._pool is None:
             raise RuntimeError("the pool is used before `opened`")
+        pool = self._pool
+        connection = await _within(_WAIT_S + 0.1, pool.getconn(_WAIT_S), pool.putconn)
         try:
-            async with asyncio.timeout(_WAIT_S + 0.1) as deadline, self._pool.connection(_WAIT_S) as connection:
-                deadline.reschedule(None)
+            async with connection:
                 yield connection
-        except TimeoutError:
-            raise PoolTimeout("the database accepts connections, but doesn't answer") from None
+        finally:
+            await pool.putconn(connection)
+
+    async def in_time(self, work: Coroutine[None, None, T]) -> T:
+        """The result of `work`, which may wait for a database that hangs and so can't be relied on to end.
+
+        Raises:
+            psycopg.errors.QueryCanceled: it took longer than a question may.
+        """
+        return await _within(self._settings.stats_timeout_seconds + _WAIT_S, work)
+
+
+async def _within(
+    seconds: float, work: Coroutine[None, None, T], give_back: Callable[[T], Coroutine[None, None, None]] | None = None
+) -> T:
+    """The result of `work`; after `seconds` it is cancelled and left to end by itself: psycopg asks the server first.
+
+    What it yields when nobody waits any more goes to `give_back`.
+    """
+
+    def ended(task: asyncio.Task[T]) -> None:
+        if not task.cancelled() and task.exception() is None and give_back is not None:
+            _LEFT.add(again := asyncio.ensure_future(give_back(task.result())))
+            again.add_done_callback(_LEFT.discard)
+
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if not task.done():
+            _LEFT.add(task)
+            task.add_done_callback(_LEFT.discard)
+            task.add_done_callback(ended)
+            task.cancel()
+    if not task.done():
+        raise psycopg.errors.QueryCanceled if give_back is None else PoolTimeout
+    return task.result()
+
+
+# The event loop keeps weak references only.
+_LEFT: set[asyncio.Future[Any]] = set()
 
 
 class DatabaseFailures:
@@ -61,7 +103,6 @@ class DatabaseFailures:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._log = log.get(__name__)
 
     async def __call__(self, _request: Request, error: Exception) -> Response:
         if isinstance(error, psycopg.errors.QueryCanceled):
@@ -70,7 +111,6 @@ class DatabaseFailures:
         if not isinstance(error, psycopg.Error) or not _retryable(error):
             raise error
         self._metrics.database_failures.labels("unavailable").inc()
-        self._log.warning("database_unavailable", error=type(error).__name__)
         return unavailable("The database doesn't answer.").response()
 
 

@@ -1,5 +1,6 @@
 """`/devices`: who sends what, since when, how late."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -25,35 +26,44 @@ def router(database: Database, bearer: Bearer, most_rows: int) -> APIRouter:
 
     @routes.get("/devices", **described.DEVICES)
     async def devices(request: Request, who: Annotated[Principal, reader]) -> Response:
-        given, after = request.query_params.multi_items(), None
-        if "cursor" in request.query_params:
-            position = cursor.decode(request.query_params["cursor"], ROUTE)
-            given, after = cursor.merge(position, given, ("limit", "cursor")), position.after[0]
-        parameters = Parameters(given, KNOWN)
-        limit, part = parameters.limit(most_rows), parameters.one("q")
-        parameters.finish()
-        async with snapshot(database) as connection:
-            found = await store.devices(connection, who.devices, limit + 1, after=after, part=part or None)
-        following = None
-        if len(found) > limit:
-            question = tuple(pair for pair in given if pair[0] == "q")
-            following = cursor.encode(cursor.Cursor(ROUTE, question, (), (found[limit - 1].device_id, "", 0)))
-        return _answer({"rows": [_row(device) for device in found[:limit]], "next_cursor": following})
+        given = request.query_params.multi_items()
+        return _answer(await database.in_time(_list(database, who, given, most_rows)))
 
     @routes.get("/devices/{device_id:path}", **described.DEVICE)
     async def device(request: Request, device_id: str, who: Annotated[Principal, reader]) -> Response:
-        parameters = Parameters(request.query_params.multi_items(), ())
-        parameters.finish()
-        if "\0" in device_id:
-            raise not_found()
-        async with snapshot(database) as connection:
-            found = await store.devices(connection, who.devices, 1, only=device_id)
-            if not found:
-                raise not_found()
-            lateness = await store.lateness(connection, found[0].id)
-        return _answer({**_row(found[0]), **_timeliness(found[0], lateness)})
+        Parameters(request.query_params.multi_items(), ()).finish()
+        return _answer(await database.in_time(_one(database, who, device_id)))
 
     return routes
+
+
+async def _list(database: Database, who: Principal, given: Sequence[tuple[str, str]], most_rows: int) -> dict[str, Any]:
+    pairs, after = list(given), None
+    text = next((value for name, value in given if name == "cursor"), None)
+    if text is not None:
+        position = cursor.decode(text, ROUTE)
+        pairs, after = cursor.merge(position, given, ("limit", "cursor")), position.after[0]
+    parameters = Parameters(pairs, KNOWN)
+    limit, part = parameters.limit(most_rows), parameters.one("q")
+    parameters.finish()
+    async with snapshot(database) as connection:
+        found = await store.devices(connection, who.devices, limit + 1, after=after, part=part or None)
+    following = None
+    if len(found) > limit:
+        question = tuple(pair for pair in pairs if pair[0] == "q")
+        following = cursor.encode(cursor.Cursor(ROUTE, question, (), (found[limit - 1].device_id, "", 0)))
+    return {"rows": [_row(device) for device in found[:limit]], "next_cursor": following}
+
+
+async def _one(database: Database, who: Principal, device_id: str) -> dict[str, Any]:
+    if "\0" in device_id:
+        raise not_found()
+    async with snapshot(database) as connection:
+        found = await store.devices(connection, who.devices, 1, only=device_id)
+        if not found:
+            raise not_found()
+        lateness = await store.lateness(connection, found[0].id)
+    return {**_row(found[0]), **_timeliness(found[0], lateness)}
 
 
 def _row(device: store.Device) -> dict[str, Any]:

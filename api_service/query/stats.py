@@ -43,7 +43,7 @@ def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRout
         media_type = negotiation.choose(request.headers.get("accept"))
         pairs = request.query_params.multi_items()
         position = _position(pairs)
-        answer = await _answer(database, settings, who, pairs, position)
+        answer = await database.in_time(_answer(database, settings, who, pairs, position))
         return _as_csv(answer) if media_type == negotiation.CSV else _as_json(answer)
 
     return routes

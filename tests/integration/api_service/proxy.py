@@ -1,0 +1,74 @@
+"""A TCP proxy in front of a server, to take the server away and bring it back."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+class Proxy:
+    """Listens on `port`. `cut`: connections break and new ones are refused. `freeze`: nothing gets through."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._flows = threading.Event()
+        self._flows.set()
+        self._open: list[socket.socket] = []
+        self._listen(0)
+        self.port = self._listening.getsockname()[1]
+
+    def cut(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        while self._open:
+            _close(self._open.pop())
+
+    def restore(self) -> None:
+        self._listen(self.port)
+
+    def freeze(self) -> None:
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        self._flows.set()
+
+    def _listen(self, port: int) -> None:
+        self._listening = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
+
+    def _accept(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listening.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self._target)
+            self._open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                self._flows.wait()
+                sink.sendall(data)
+        except OSError:
+            data = b""
+        _close(source)
+        _close(sink)
+
+
+@contextmanager
+def proxied(host: str, port: int) -> Iterator[Proxy]:
+    proxy = Proxy(host, port)
+    try:
+        yield proxy
+    finally:
+        proxy.thaw()
+        proxy.cut()
+
+
+def _close(one: socket.socket) -> None:
+    with suppress(OSError):  # the other side may be faster
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
