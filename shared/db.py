@@ -87,4 +87,6 @@ def _defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
 def _refused(error: psycopg.Error) -> bool:
     """Wrong password, role or database: waiting won't help (libpq gives connection errors no SQLSTATE)."""
     text = str(error)
+    if "no password supplied" in text:
+        return True
     return "authentication failed" in text or ("does not exist" in text and "FATAL" in text)
