@@ -1,6 +1,5 @@
 """Kafka clients from settings, and what their errors mean."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,10 +12,6 @@ from shared.settings import KafkaSettings
 
 Client = TypeVar("Client")
 
-_log = logging.getLogger("librdkafka")
-# What librdkafka says of brokers that come and go; its clients' callers report that once, with the fix.
-_log.setLevel(logging.ERROR)
-
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """What every client of this broker needs."""
@@ -28,7 +23,8 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2_000,
         "allow.auto.create.topics": False,
-        "logger": _log,
+        # What librdkafka says by itself of brokers that come and go; the clients' callers report it, with the fix.
+        "log_level": 2,
     }
     if settings.kafka_security_protocol.startswith("SASL_"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
@@ -73,8 +69,7 @@ def admin(settings: KafkaSettings) -> AdminClient:
     """An admin client."""
     config = client_config(settings)
     config.pop("allow.auto.create.topics")
-    config.pop("logger")
-    return _built(AdminClient, config | {"log_level": 0})
+    return _built(AdminClient, config)
 
 
 def wait_ready(settings: KafkaSettings, timeout_s: float) -> None:
