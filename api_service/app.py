@@ -82,9 +82,9 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
             Exception: _failure,
         },
     )
-    app.include_router(health.router(database))
     for name in names:
         app.include_router(MODULES[name](parts))
+    app.include_router(health.router(database))
     app.include_router(docs.router(app))
     return Observe(app, parts.metrics)
 

@@ -12,6 +12,11 @@ def _parameter(name: str, description: str, example: object = None, *, repeatabl
     return parameter if example is None else parameter | {"example": example}
 
 
+def _choice(name: str, description: str, choices: list[str]) -> dict[str, Any]:
+    schema = {"type": "string", "enum": choices, "default": choices[0]}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
 LIMIT = _parameter("limit", "Rows a page at most; a page may hold fewer and still have a `next_cursor`.", "1000")
 CURSOR = _parameter(
     "cursor",
@@ -141,8 +146,8 @@ STATS: dict[str, Any] = {
             ),
             _parameter("percentiles", "From 0 to 100, separated by commas. Default: 50,90,95,99.", "50,95,99.9"),
             _parameter("tz", "Name of the zone that buckets are aligned in. Default: UTC.", "Europe/Berlin"),
-            _parameter("group", "`device` (default), or `none`: across devices, `device_id` is null.", "device"),
-            _parameter("fill", "`null`: rows with `count` 0 where there are no readings. Default: `none`.", "none"),
+            _choice("group", "`none`: across devices, `device_id` is null.", ["device", "none"]),
+            _choice("fill", "`null`: rows with `count` 0 where there are no readings.", ["none", "null"]),
             LIMIT,
             CURSOR,
         ],
