@@ -74,23 +74,24 @@ def _parse_same_length(texts: Sequence[str], length: int) -> npt.NDArray[np.int6
         data = "".join(texts).encode("ascii")
     except UnicodeEncodeError:
         return bad
-    chars = np.frombuffer(data, np.uint8).reshape(len(texts), length)
-    good = _any_of(chars[:, -1], b"Zz")
+    # A row a character: what follows works on whole rows, which lie together in memory.
+    chars = np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(len(texts), length).T)
+    good = _any_of(chars[-1], b"Zz")
     for at, separators in _SEPARATORS:
-        good &= _any_of(chars[:, at], separators)
+        good &= _any_of(chars[at], separators)
     spans = [*_NUMBERS]
     if length > _SECONDS + 1:
-        good &= chars[:, _SECONDS] == ord(".")
+        good &= chars[_SECONDS] == ord(".")
         spans.append((_SECONDS + 1, length - 1))
     digits = chars - np.uint8(ord("0"))
     for start, stop in spans:
-        good &= (digits[:, start:stop] <= 9).all(axis=1)
+        good &= digits[start:stop].max(axis=0) <= 9
     year, month, day, hour, minute, second = (_number(digits, *span) for span in _NUMBERS)
     good &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour <= 23) & (minute <= 59) & (second <= 59)
-    months = (np.where(good, (year - 1970) * 12 + month - 1, 0)).view("datetime64[M]")
+    months = np.where(good, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
     days = months.astype("datetime64[D]").view(np.int64)
     good &= day <= (months + 1).astype("datetime64[D]").view(np.int64) - days
-    seconds = (days + day - 1) * 86_400 + hour * 3_600 + minute * 60 + second
+    seconds = (days + day - 1) * 86_400 + (hour * 3_600 + minute * 60 + second)
     micros = seconds * 1_000_000 + _fraction(digits, length)
     return np.where(good, micros, BAD)
 
@@ -102,15 +103,18 @@ def _any_of(chars: npt.NDArray[np.uint8], wanted: bytes) -> npt.NDArray[np.bool_
     return hit
 
 
-def _number(digits: npt.NDArray[np.uint8], start: int, stop: int) -> npt.NDArray[np.int64]:
-    value = digits[:, start].astype(np.int64)
-    for at in range(start + 1, stop):
-        value = value * 10 + digits[:, at]
+def _number(digits: npt.NDArray[np.uint8], start: int, stop: int) -> npt.NDArray[np.int32]:
+    value = digits[start].astype(np.int32)
+    for row in digits[start + 1 : stop]:
+        value *= 10
+        value += row
     return value
 
 
-def _fraction(digits: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.int64]:
+def _fraction(digits: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.int32]:
     if length == _SECONDS + 1:
-        return np.zeros(len(digits), np.int64)
+        return np.zeros(digits.shape[1], np.int32)
     start, stop = _SECONDS + 1, min(length - 1, _SECONDS + 7)
-    return _number(digits, start, stop) * np.int64(10 ** (6 - (stop - start)))
+    micros = _number(digits, start, stop)
+    micros *= 10 ** (6 - (stop - start))
+    return micros
