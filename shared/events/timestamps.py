@@ -116,5 +116,5 @@ def _fraction(digits: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.int3
         return np.zeros(digits.shape[1], np.int32)
     start, stop = _SECONDS + 1, min(length - 1, _SECONDS + 7)
     micros = _number(digits, start, stop)
-    micros *= 10 ** (6 - (stop - start))
+    micros *= int(10 ** (6 - (stop - start)))
     return micros
