@@ -115,6 +115,5 @@ def _fraction(digits: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.int3
     if length == _SECONDS + 1:
         return np.zeros(digits.shape[1], np.int32)
     start, stop = _SECONDS + 1, min(length - 1, _SECONDS + 7)
-    micros = _number(digits, start, stop)
-    micros *= int(10 ** (6 - (stop - start)))
-    return micros
+    scale = np.int32(10 ** (6 - (stop - start)))
+    return np.multiply(_number(digits, start, stop), scale, dtype=np.int32)
