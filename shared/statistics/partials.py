@@ -1,7 +1,7 @@
 """Mergeable statistics as columns, and what they say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,10 @@ class Partials:
         values = self.summary[ragged.positions(ragged.starts(self.summary_length)[rows], lengths)]
         columns = {name: getattr(self, name)[rows] for name in ROW_COLUMNS}
         return Partials(**columns, summary=values, summary_length=lengths)
+
+    def with_late(self, late: Ints) -> "Partials":
+        """The same with other counts of late readings (n)."""
+        return replace(self, late=late)
 
 
 ROW_COLUMNS = ("device", "metric", "bucket", "count", "sum", "sum_error", "min", "max", "m2", "late", "rank_error")

@@ -1,6 +1,6 @@
 """Events → readings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,24 +22,31 @@ def explode(events: Events, layouts: Mapping[int, npt.NDArray[np.int32]]) -> Rea
         ValueError: an event has another number of values than its layout.
     """
     start = ragged.starts(events.length)
-    pieces = [_of_layout(events, start, layout, layouts[layout]) for layout in np.unique(events.layout).tolist()]
+    pieces = []
+    for layout in np.unique(events.layout).tolist():
+        rows = np.flatnonzero(events.layout == layout)
+        width = len(layouts[layout])
+        if (events.length[rows] != width).any():
+            raise ValueError(f"an event of layout {layout} has not {width} values")
+        values = ragged.matrix(events.values, start[rows], width)
+        pieces.append(of_layout(events.device[rows], events.ts[rows], values, layouts[layout]))
+    return joined(pieces)
+
+
+def of_layout(
+    device: npt.NDArray[np.int32],
+    ts: npt.NDArray[np.datetime64],
+    values: npt.NDArray[np.float64],
+    metric_ids: npt.NDArray[np.int32],
+) -> Readings:
+    """The readings of n events that share a layout of k metrics: `values` is (n, k)."""
+    k = len(metric_ids)
+    return np.tile(device, k), np.repeat(metric_ids.astype(np.int32), len(device)), np.tile(ts, k), values.T.ravel()
+
+
+def joined(pieces: Sequence[Readings]) -> Readings:
+    """All readings of all pieces."""
     if not pieces:
         return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, "datetime64[us]"), np.empty(0)
     device, metric, ts, value = (np.concatenate(column) for column in zip(*pieces, strict=True))
     return device, metric, ts, value
-
-
-def _of_layout(
-    events: Events, start: npt.NDArray[np.int64], layout: int, metric_ids: npt.NDArray[np.int32]
-) -> Readings:
-    rows = np.flatnonzero(events.layout == layout)
-    width = len(metric_ids)
-    if (events.length[rows] != width).any():
-        raise ValueError(f"an event of layout {layout} has not {width} values")
-    values = ragged.matrix(events.values, start[rows], width)
-    return (
-        np.tile(events.device[rows], width),
-        np.repeat(metric_ids.astype(np.int32), len(rows)),
-        np.tile(events.ts[rows], width),
-        values.T.ravel(),
-    )

@@ -1,0 +1,71 @@
+"""`python -m aggregation_service`: events → statistics of closed buckets, kept right as late data comes."""
+
+import argparse
+import sys
+import threading
+
+import psycopg
+from prometheus_client import CollectorRegistry
+
+from aggregation_service.metrics import Metrics
+from aggregation_service.scheduler import Scheduler
+from aggregation_service.settings import AggregationSettings
+from aggregation_service.store import Store
+from shared import db, lifecycle, log, metrics_server
+from shared.failpoints import Failpoints
+from shared.settings import help_text, load
+
+_log = log.get(__name__)
+_FROZEN_S = 60.0  # a process that is silent for longer, between runs too, loses its turn
+
+
+def main() -> int:
+    """Settings → wiring → run until SIGTERM, or once."""
+    parser = argparse.ArgumentParser(
+        prog="python -m aggregation_service",
+        description="Rolls events up into statistics by device, metric and bucket, and makes them again for late data.",
+        epilog=help_text(AggregationSettings)
+        + "\n\nexample: DB_HOST=localhost DB_USER=plumbline_aggregation python -m aggregation_service --once",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--once", action="store_true", help="do one run and exit; 69 when another process has the turn")
+    arguments = parser.parse_args()
+    settings = load(AggregationSettings)
+    log.configure("aggregation", settings)
+    with lifecycle.stop_event() as stop:
+        return run(settings, Failpoints.from_environment(), stop, once=arguments.once)
+
+
+def run(settings: AggregationSettings, failpoints: Failpoints, stop: threading.Event, *, once: bool) -> int:
+    """One process's aggregation; returns its exit status.
+
+    Raises:
+        PlumblineError: it can't start, or can't go on.
+    """
+    conninfo = settings.conninfo("plumbline-aggregation")
+    db.wait_ready(conninfo, settings.startup_timeout_seconds)
+    registry = CollectorRegistry()
+    store = Store(conninfo, idle_seconds=_FROZEN_S + 3 * settings.aggregation_interval_seconds)
+    scheduler = Scheduler(settings, store, Metrics(registry), failpoints)
+    if once:
+        return _once(scheduler, conninfo, stop)
+    with metrics_server.serve(settings, registry):
+        _log.info("started", levels=settings.aggregation_levels)
+        scheduler.run(stop)
+        _log.info("stopped")
+    return 0
+
+
+def _once(scheduler: Scheduler, conninfo: str, stop: threading.Event) -> int:
+    try:
+        done = scheduler.run_once(stop)
+    except psycopg.OperationalError as error:
+        raise db.unavailable(conninfo, error) from error
+    if not done:
+        sys.stderr.write("another aggregator has the turn → stop it first, or leave the work to it\n")
+        return 69
+    return 0
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)

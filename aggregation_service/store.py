@@ -1,0 +1,263 @@
+"""All of aggregation's SQL."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import LiteralString
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from aggregation_service import copying
+from aggregation_service.windows import Dirty, Level, Target
+from shared import pgcopy
+from shared.statistics import PACKED, Partials, unpack
+from shared.statistics.readings import Readings
+
+_LOCK = "plumbline.aggregation"
+_DAY_S = 86_400
+_UPDATED = ("count", "sum", "sum_error", "min", "max", "m2", "rank_error", "summary")
+
+# A frozen aggregator is ended by the server, so that another can take its place.
+_SESSION: LiteralString = """
+SELECT set_config('timezone', 'UTC', false), set_config('jit', 'off', false), set_config('work_mem', '64MB', false),
+    set_config('lock_timeout', '5s', false), set_config('statement_timeout', '10min', false),
+    set_config('idle_in_transaction_session_timeout', '60s', false), set_config('idle_session_timeout', %s, false)
+"""
+_SPAN: LiteralString = "ts >= to_timestamp(%(start)s) AND ts < to_timestamp(%(end)s)"
+
+
+class Store:
+    """One connection, for one thread. A method is a transaction of its own, or part of the caller's `snapshot`."""
+
+    def __init__(self, conninfo: str, idle_seconds: float = 0) -> None:
+        self._conninfo = conninfo
+        self._idle_ms = round(idle_seconds * 1000)
+        self._connection: psycopg.Connection | None = None
+        self._partitions: set[tuple[int, int]] = set()
+        self.layouts: dict[int, npt.NDArray[np.int32]] = {}
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection, made anew if it broke."""
+        if self._connection is None or self._connection.closed:
+            connection = psycopg.connect(self._conninfo, autocommit=True)
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.execute(_SESSION, [str(self._idle_ms)])
+            self._connection = connection
+        return self._connection
+
+    def close(self) -> None:
+        """Closes the connection, if there is one; gives up the turn."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def cancel(self) -> None:
+        """Ends the statement that runs, from another thread."""
+        if self._connection is not None and not self._connection.closed:
+            self._connection.cancel_safe(timeout=2)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One transaction in which all reads see the same."""
+        with self.connection.transaction():
+            yield
+
+    def my_turn(self) -> bool:
+        """Whether this process does the work: until its connection ends, no other does."""
+        held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted"
+        if self.connection.execute(held).rowcount:
+            return True
+        row = self.connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [_LOCK]).fetchone()
+        return row is not None and bool(row[0])
+
+    # Levels
+
+    def levels(self) -> list[Level]:
+        """All levels, short to long."""
+        rows = self.connection.execute(
+            """
+            SELECT level,
+                CASE WHEN isfinite(watermark) THEN extract(epoch FROM watermark)::int8 END,
+                CASE WHEN isfinite(until) THEN extract(epoch FROM until)::int8 END
+            FROM watermarks JOIN materialized USING (level) ORDER BY level
+            """
+        ).fetchall()
+        return [Level(*row) for row in rows]
+
+    def add_levels(self, widths: Sequence[int]) -> None:
+        """Starts levels that aren't there yet."""
+        with self.connection.transaction():
+            # FOR SHARE locks rows that are there: without this, an ingesting transaction could miss a new one.
+            self.connection.execute("LOCK TABLE watermarks IN EXCLUSIVE MODE")
+            for table in ("watermarks", "materialized"):
+                self.connection.execute(
+                    f"INSERT INTO {table} (level) SELECT unnest(%s::int4[]) ON CONFLICT DO NOTHING",
+                    [list(widths)],
+                )
+
+    def move_watermark(self, width: int, delay_seconds: float) -> None:
+        """Closes the buckets of a level that ended `delay_seconds` ago, by the database's clock.
+
+        Waits for ingesting transactions that hold the row: what they wrote is visible to the next snapshot, and
+        whoever comes after logs what is late.
+        """
+        self.connection.execute(
+            """
+            UPDATE watermarks SET watermark = closed.until, moved_at = now()
+            FROM (
+                SELECT to_timestamp(floor(extract(epoch FROM now() - make_interval(secs => %(delay)s)) / %(width)s)
+                    * %(width)s) AS until
+            ) AS closed
+            WHERE level = %(width)s AND watermark < closed.until
+            """,
+            {"delay": delay_seconds, "width": width},
+        )
+
+    def store_until(self, levels: Iterable[tuple[int, int]]) -> None:
+        """Says of (width, moment) that buckets before the moment are stored."""
+        for width, moment in levels:
+            self.connection.execute(
+                "UPDATE materialized SET until = to_timestamp(%s), updated_at = now() WHERE level = %s",
+                [moment, width],
+            )
+
+    # Events
+
+    def first_day_with_events(self, since: int | None) -> int | None:
+        """The start of the first UTC day from that of `since` on that has events."""
+        row = self.connection.execute(
+            """
+            SELECT extract(epoch FROM day::timestamptz)::int8
+            FROM (
+                SELECT to_date(substring(relname FROM '^events_(\\d{8})$'), 'YYYYMMDD') AS day
+                FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'events'::regclass
+            ) AS partitions
+            WHERE (%(since)s::int8 IS NULL OR day >= to_timestamp(%(since)s::int8)::date)
+                AND EXISTS (SELECT FROM events WHERE ts >= day::timestamptz AND ts < (day + 1)::timestamptz)
+            ORDER BY day LIMIT 1
+            """,
+            {"since": since},
+        ).fetchone()
+        return row[0] if row else None
+
+    def last_device(self) -> int:
+        """The greatest device id."""
+        row = self.connection.execute("SELECT coalesce(max(id), 0) FROM devices").fetchone()
+        return int(row[0]) if row else 0
+
+    def readings_of_range(self, start: int, end: int, first: int, last: int | None) -> Readings:
+        """Readings of a time range, of devices from `first` up to before `last` (None: all)."""
+        return self._readings(
+            "device >= %(first)s AND device < coalesce(%(last)s, 2147483647)",
+            {"start": start, "end": end, "first": first, "last": last},
+        )
+
+    def readings_of_devices(self, start: int, end: int, devices: Sequence[int]) -> Readings:
+        """Readings of a time range, of these devices."""
+        return self._readings("device = ANY (%(devices)s)", {"start": start, "end": end, "devices": list(devices)})
+
+    def _readings(self, devices: LiteralString, parameters: Mapping[str, object]) -> Readings:
+        query: LiteralString = f"SELECT {PACKED} FROM events WHERE {_SPAN} AND {devices} GROUP BY layout, device"  # noqa: S608
+        with self.connection.cursor(binary=True) as cursor:
+            packs = cursor.execute(query, parameters).fetchall()
+        self.load_layouts({layout for layout, _ in packs})
+        return unpack(packs, self.layouts)
+
+    def load_layouts(self, ids: Iterable[int]) -> None:
+        """Makes sure that `layouts` has the metric ids of these; a layout never changes."""
+        if missing := [layout for layout in ids if layout not in self.layouts]:
+            for layout, metrics in self.connection.execute(
+                "SELECT id, metric_ids FROM layouts WHERE id = ANY (%s)", [missing]
+            ):
+                self.layouts[layout] = np.array(metrics, np.int32)
+
+    # Statistics
+
+    def make_partitions(self, targets: Iterable[Target]) -> None:
+        """Makes the partitions that these buckets need."""
+        for target in targets:
+            days = {(target.width, day) for day in range(target.start // _DAY_S, -(-target.end // _DAY_S))}
+            if not days <= self._partitions:
+                self.connection.execute(
+                    "SELECT ensure_stats_partitions(%s, to_timestamp(%s), to_timestamp(%s))",
+                    [target.width, target.start, target.end],
+                )
+                self._partitions |= days
+
+    def insert(self, rows: Mapping[int, Partials]) -> None:
+        """Adds rows by level.
+
+        Raises:
+            psycopg.errors.UniqueViolation: some are there already.
+        """
+        self._copy("stats", rows)
+
+    def upsert(self, rows: Mapping[int, Partials]) -> None:
+        """Adds or replaces rows by level; `late` adds up."""
+        self.connection.execute("CREATE TEMP TABLE IF NOT EXISTS fresh (LIKE stats) ON COMMIT DELETE ROWS")
+        self._copy("fresh", rows)
+        values = ", ".join(f"{name} = excluded.{name}" for name in _UPDATED)
+        self.connection.execute(
+            f"INSERT INTO stats ({copying.COLUMNS}) SELECT {copying.COLUMNS} FROM fresh "  # noqa: S608
+            "ON CONFLICT (level, device, metric, bucket) "
+            f"DO UPDATE SET {values}, late = stats.late + excluded.late".encode()
+        )
+
+    def _copy(self, table: LiteralString, rows: Mapping[int, Partials]) -> None:
+        copy_in = f"COPY {table} ({copying.COLUMNS}) FROM STDIN (FORMAT binary)"
+        with self.connection.cursor() as cursor, cursor.copy(copy_in) as copy:
+            copy.write(pgcopy.HEADER)
+            for width, partials in rows.items():
+                for block in copying.blocks(width, partials):
+                    copy.write(block)
+            copy.write(pgcopy.TRAILER)
+
+    # The dirty log and housekeeping
+
+    def dirty(self, most: int) -> Dirty:
+        """At most so many entries, the newest buckets first."""
+        with self.connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(
+                """
+                SELECT id, extract(epoch FROM bucket)::int8, device::int8, layout::int8, events::int8
+                FROM dirty ORDER BY bucket DESC, id LIMIT %s
+                """,
+                [most],
+            ).fetchall()
+        return Dirty(*np.array(rows, np.int64).reshape(-1, 5).T)
+
+    def dirty_backlog(self) -> tuple[int, float]:
+        """(entries, age in seconds of the oldest)."""
+        row = self.connection.execute(
+            "SELECT count(*), coalesce(extract(epoch FROM now() - min(logged_at)), 0)::float8 FROM dirty"
+        ).fetchone()
+        return (row[0], row[1]) if row else (0, 0.0)
+
+    def clear_dirty(self, ids: Sequence[int]) -> None:
+        """Deletes exactly these entries."""
+        self.connection.execute("DELETE FROM dirty WHERE id = ANY (%s)", [list(ids)])
+
+    def clear_dirty_range(self, start: int, end: int, first: int, last: int | None) -> None:
+        """Deletes the entries that this snapshot sees of a range of buckets and devices."""
+        self.connection.execute(
+            """
+            DELETE FROM dirty WHERE bucket >= to_timestamp(%s) AND bucket < to_timestamp(%s)
+                AND device >= %s AND device < coalesce(%s, 2147483647)
+            """,
+            [start, end, first, last],
+        )
+
+    def clear_outbox(self, most: int) -> int:
+        """Deletes at most so many acks that were published; returns how many."""
+        return self.connection.execute(
+            """
+            DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+                SELECT outbox.ctid FROM outbox
+                JOIN kafka_offsets o ON o.topic_id = outbox.topic_id AND o.partition = outbox.partition
+                WHERE outbox.last_offset < o.acked_offset LIMIT %s
+            ))
+            """,
+            [most],
+        ).rowcount
