@@ -1,6 +1,7 @@
 """What happens to every request: it is counted and timed, and its answer gets the common headers."""
 
 import time
+from traceback import format_exc
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,7 +37,8 @@ class Observe:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:  # noqa: BLE001  starlette has answered with a 500 and raises it on, to be logged
-            self._log.exception("request_failed", method=scope["method"], route=_route(scope))
+            # The trace as text: a structured one holds the frames' variables, tokens too.
+            self._log.error("request_failed", method=scope["method"], route=_route(scope), trace=format_exc())
         finally:
             self._count(scope, status, time.perf_counter() - started)
 

@@ -48,7 +48,7 @@ class Bearer:
         scheme, _, token = (given[0] if given else "").partition(" ")
         if scheme.lower() != "bearer":
             raise self._refuse(
-                "none",
+                "missing",
                 401,
                 "Send the header Authorization: Bearer TOKEN; POST /auth/token gives a token.",
             )

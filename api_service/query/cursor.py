@@ -13,7 +13,7 @@ import msgspec
 
 from api_service.problems import FieldError, invalid
 
-_MOST_BYTES = 64 * 1024
+_MOST_BYTES = 128 * 1024
 _WRONG = "it is no cursor of this route: use a next_cursor as it was given, or leave it out to start again"
 
 

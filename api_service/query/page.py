@@ -143,7 +143,7 @@ async def _series(asked: Asked, after: Position | None) -> AsyncIterator[list[Se
             yield [one for one in batch if after is None or _place(one) >= (after.device_id, after.metric)]
         if len(found) < _DEVICES_AT_ONCE:
             break
-        first = found[-1].device_id + "\x01"
+        first = found[-1].device_id + "\x01"  # the next id: none has a control character
     if question.fleet:
         names = sorted(name for name in across if after is None or name >= after.metric)
         yield [Series(None, name, tuple(across[name])) for name in names]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from api_service.settings import ApiSettings
 from tests.integration.api_service.proxy import Proxy, proxied
@@ -21,10 +22,11 @@ def proxy(settings: ApiSettings) -> Iterator[Proxy]:
         yield made
 
 
-def until_answered(client: httpx.Client, path: str, status: int) -> None:
+def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while client.get(path).status_code != status:
-        assert time.monotonic() < deadline, f"{path} is not {status}"
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def all_unavailable(client: httpx.Client) -> None:
@@ -50,7 +52,7 @@ def test_refused_connections(warehouse: Warehouse, serve: Serve, proxy: Proxy) -
     assert client.get("/healthz").status_code == 200
     assert client.get("/.well-known/jwks.json").status_code == 200
     proxy.restore()
-    until_answered(client, "/readyz", 200)
+    until(lambda: client.get("/readyz").status_code == 200)
     assert client.get(ASK).json()["rows"][0]["count"] == 1
 
 
@@ -61,7 +63,7 @@ def test_a_database_that_hangs(warehouse: Warehouse, serve: Serve, proxy: Proxy)
     proxy.freeze()
     all_unavailable(client)
     proxy.thaw()
-    until_answered(client, ASK, 200)
+    until(lambda: client.get(ASK).status_code == 200)
 
 
 def test_connections_that_broke_while_idle_cost_no_request(warehouse: Warehouse, serve: Serve, proxy: Proxy) -> None:
@@ -92,5 +94,11 @@ def test_a_database_without_a_schema_is_not_ready(warehouse: Warehouse, serve: S
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "shared.migrations" in answer.json()["errors"][0]["detail"]
-    assert client.get(ASK).status_code == 500
-    assert "gone" not in client.get(ASK).text
+    with capture_logs() as logs:
+        failed = client.get(ASK)
+        until(lambda: any(line["event"] == "request_failed" for line in logs))
+    assert failed.status_code == 500
+    assert "materialized" not in failed.text
+    (line,) = [line for line in logs if line["event"] == "request_failed"]
+    assert "materialized" in line["trace"]
+    assert client.headers["Authorization"].removeprefix("Bearer ") not in str(logs)
