@@ -17,14 +17,14 @@ from api_service.query import times
 from api_service.query.partials_copy import COLUMNS, decode_partials
 from api_service.query.plan import Level, Range
 from api_service.query.store import VISIBLE, like_patterns
-from shared.pgcopy import Events, decode_events
-from shared.statistics import Partials
+from shared.statistics import PACKED, Partials, unpack
+from shared.statistics.readings import Readings
 
 # Nested loops over the primary keys are right for every question here; the planner, which can't know how little a
 # range holds, is kept from reading whole partitions.
 _FRAME = """
 SELECT now() AS as_of,
-    (SELECT CASE WHEN isfinite(watermark) THEN watermark END FROM watermarks ORDER BY level LIMIT 1) AS watermark,
+    (SELECT watermark FROM watermarks WHERE isfinite(watermark) ORDER BY level LIMIT 1) AS watermark,
     ARRAY(SELECT level FROM materialized WHERE isfinite(until) ORDER BY level) AS widths,
     ARRAY(SELECT until FROM materialized WHERE isfinite(until) ORDER BY level) AS untils,
     set_config('enable_hashjoin', 'off', true) AS hashjoin, set_config('enable_mergejoin', 'off', true) AS mergejoin
@@ -96,11 +96,15 @@ SELECT s.device, s.metric, (extract(epoch FROM s.bucket) * 1000000)::int8, s.lat
 _EVENTS = f"""
 COPY (
     {_WANTED}
-    SELECT e.device, e.ts, e.layout, e.values
-    FROM (SELECT DISTINCT plan, device FROM series) AS source JOIN piece USING (plan)
-    JOIN events e ON e.device = source.device AND e.layout = ANY (%(layouts)s::int4[])
-        AND e.ts >= piece.start AND e.ts < piece.until
-        AND e.ts >= %(first)s::timestamptz AND e.ts < %(last)s::timestamptz
+    SELECT {PACKED}
+    FROM (
+        SELECT e.device, e.ts, e.layout, e.values
+        FROM (SELECT DISTINCT plan, device FROM series) AS source JOIN piece USING (plan)
+        JOIN events e ON e.device = source.device AND e.layout = ANY (%(layouts)s::int4[])
+            AND e.ts >= piece.start AND e.ts < piece.until
+            AND e.ts >= %(first)s::timestamptz AND e.ts < %(last)s::timestamptz
+    ) read
+    GROUP BY layout, device
 ) TO STDOUT (FORMAT binary)
 """  # noqa: S608  made of constants
 
@@ -238,10 +242,23 @@ async def layouts(
     return {layout: np.array(metric_ids, np.int32) for layout, metric_ids in await cursor.fetchall()}
 
 
-async def events(connection: psycopg.AsyncConnection, wanted: Wanted, layout: Sequence[int], most_bytes: int) -> Events:
-    """Raw events of the series' devices in these layouts."""
-    parameters = {**wanted.parameters(), "layouts": list(layout)}
-    return await asyncio.to_thread(decode_events, await _copy(connection, _EVENTS, parameters, most_bytes))
+async def readings(
+    connection: psycopg.AsyncConnection,
+    wanted: Wanted,
+    of_layouts: Mapping[int, npt.NDArray[np.int32]],
+    most_bytes: int,
+) -> Readings:
+    """Raw readings of the series' devices in these layouts, of other metrics too."""
+    packs, size = [], 0
+    parameters = {**wanted.parameters(), "layouts": list(of_layouts)}
+    async with connection.cursor() as cursor, cursor.copy(_EVENTS, parameters) as copy:
+        copy.set_types(["int4", "bytea"])
+        async for layout, pack in copy.rows():
+            packs.append((layout, pack))
+            size += len(pack)
+            if size > most_bytes:
+                raise TooMuch
+    return await asyncio.to_thread(unpack, packs, of_layouts)
 
 
 async def _copy(

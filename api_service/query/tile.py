@@ -12,8 +12,8 @@ import psycopg
 from api_service.query import statistics_store as store
 from api_service.query.plan import Level, Micros, Plan, Range, plan
 from api_service.query.statistics_store import Counted, Frame, Wanted
-from shared.pgcopy import Events
-from shared.statistics import Partials, explode, merge, rollup
+from shared.statistics import Partials, merge, rollup
+from shared.statistics.readings import Readings
 
 Ints = npt.NDArray[np.int64]
 
@@ -83,7 +83,7 @@ async def read(
     if wanted := _wanted(series, plan_of, [list(one.raw) for one in plans]):
         metrics = sorted({metric for one in series for _, metric in one.members})
         layouts = await store.layouts(connection, devices, metrics)
-        raw = (await store.events(connection, wanted, list(layouts), most_bytes), layouts)
+        raw = await store.readings(connection, wanted, layouts, most_bytes)
     late = np.zeros(cells.count, np.int64)
     for counted in await _late(connection, series, plans, plan_of, levels, pending):
         cell = cells.of(counted.device, counted.metric, counted.bucket)
@@ -150,9 +150,7 @@ async def _late(
     return counted
 
 
-def _merged(
-    cells: Cells, parts: Sequence[Partials], raw: tuple[Events, dict[int, npt.NDArray[np.int32]]] | None
-) -> tuple[Partials, Ints]:
+def _merged(cells: Cells, parts: Sequence[Partials], raw: Readings | None) -> tuple[Partials, Ints]:
     """One row a cell that has readings. Cells take the place of the keys: statistics of many devices become one."""
     keyed = []
     for part in parts:
@@ -160,7 +158,7 @@ def _merged(
         nothing = np.zeros(len(cell), np.int32)
         keyed.append(dataclasses.replace(part, device=nothing, metric=nothing, bucket=cell.view("datetime64[us]")))
     if raw is not None:
-        device, metric, ts, value = explode(*raw)
+        device, metric, ts, value = raw
         cell = cells.of(device, metric, ts.astype("datetime64[us]").view(np.int64))
         ours = cell >= 0
         nothing = np.zeros(int(ours.sum()), np.int32)
