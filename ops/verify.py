@@ -1,7 +1,7 @@
 """plumbline verify: are the stored statistics those of the stored events?"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from shared.statistics import explode
 
 DEVICES_AT_ONCE = 200
 SHOWN = 20
+SECOND = 1_000_000  # in µs, as keys have it
 
 
 def register(app: typer.Typer) -> None:
@@ -56,11 +57,23 @@ def check(values: Mapping[str, str], days: int) -> dict[str, Any]:
         for piece in _pieces(connection, days):
             readings, dirty = _readings(connection, piece), store.dirty(connection, piece)
             for level, until in levels.items():
-                for key, problems in _compare(connection, piece, readings, level):
-                    if _settled(key, level, until, dirty):
-                        compared[level] += 1
-                        found += [f"{level} s, {_named(key, names)}: {problem}" for problem in problems]
+                settled = Settled(level, int(until.timestamp() * SECOND), dirty)
+                for key, problems in _compare(connection, piece, readings, settled):
+                    compared[level] += 1
+                    found += [f"{level} s, {_named(key, names)}: {problem}" for problem in problems]
     return {"ok": not found, "differences": found, "compared": dict(compared)}
+
+
+class Settled:
+    """Tells which buckets of a level are closed and stored, with no late event that waits to be counted in."""
+
+    def __init__(self, level: int, until: int, dirty: Iterable[tuple[int, int]]) -> None:
+        self.level, self._until, self._width = level, until, level * SECOND
+        self._late = {(device, moment - moment % self._width) for device, moment in dirty}
+
+    def __call__(self, key: Key) -> bool:
+        device, _, bucket = key
+        return bucket + self._width <= self._until and (device, bucket) not in self._late
 
 
 def _pieces(connection: Connection, days: int) -> Iterator[Piece]:
@@ -77,26 +90,21 @@ def _readings(connection: Connection, piece: Piece) -> Readings:
     return Readings(device.astype(np.int64), metric.astype(np.int64), ts.astype(np.int64), value)
 
 
-def _compare(connection: Connection, piece: Piece, readings: Readings, level: int) -> Iterator[tuple[Key, list[str]]]:
-    """Every key that is stored or recomputed, with what differs."""
-    partials = decode_partials(store.copy_statistics(connection, piece, level))
-    rows = {key: (row, summary) for key, row, summary in comparison.stored(partials)}
-    for group in comparison.groups(readings, level):
-        known = rows.pop(group.key, None)
-        yield group.key, comparison.differences(group, partials, *known) if known else ["there is no stored row"]
+def _compare(
+    connection: Connection, piece: Piece, readings: Readings, settled: Settled
+) -> Iterator[tuple[Key, list[str]]]:
+    """Every settled key that is stored or recomputed, with what differs."""
+    partials = decode_partials(store.copy_statistics(connection, piece, settled.level))
+    rows = {key: (row, summary) for key, row, summary in comparison.stored(partials) if settled(key)}
+    for group in comparison.groups(readings, settled.level):
+        if settled(group.key):
+            known = rows.pop(group.key, None)
+            yield group.key, comparison.differences(group, partials, *known) if known else ["there is no stored row"]
     for key in rows:
         yield key, ["a row is stored, but there is no event"]
 
 
-def _settled(key: Key, level: int, until: datetime, dirty: set[tuple[int, int]]) -> bool:
-    """Whether the bucket is closed and stored, and no late event waits to be counted in."""
-    device, _, bucket = key
-    end = bucket + level * 1_000_000
-    late = any(owner == device and bucket <= minute < end for owner, minute in dirty)
-    return end <= int(until.timestamp() * 1_000_000) and not late
-
-
 def _named(key: Key, names: tuple[Mapping[int, str], Mapping[int, str]]) -> str:
     device, metric, bucket = key
-    start = datetime.fromtimestamp(bucket / 1_000_000, UTC)
+    start = datetime.fromtimestamp(bucket / SECOND, UTC)
     return f"{names[0].get(device, device)} {names[1].get(metric, metric)} {start:%Y-%m-%dT%H:%M:%SZ}"
