@@ -115,5 +115,5 @@ def _fraction(digits: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.int3
     if length == _SECONDS + 1:
         return np.zeros(digits.shape[1], np.int32)
     start, stop = _SECONDS + 1, min(length - 1, _SECONDS + 7)
-    scale = np.int32(10 ** (6 - (stop - start)))
-    return np.multiply(_number(digits, start, stop), scale, dtype=np.int32)
+    micros: npt.NDArray[np.int32] = _number(digits, start, stop) * np.int32(10 ** (6 - (stop - start)))
+    return micros
