@@ -39,7 +39,9 @@ class ApiSettings(ServiceSettings, DatabaseSettings):
     stats_max_rows: int = Field(10_000, ge=1_000, le=100_000, description="most rows in a page of /stats and /devices")
     stats_max_buckets: int = Field(100_000, ge=1_000, le=1_000_000, description="most buckets between from and to")
     stats_max_cells: int = Field(
-        300_000, ge=10_000, description="most stored statistics that a page of /stats may read (memory, time)"
+        500_000,
+        ge=10_000,
+        description="most stored statistics or minutes of raw events for a page of /stats",
     )
     stats_max_raw_bytes: int = Field(
         256 * 1024 * 1024, ge=1024 * 1024, description="most bytes of events that a page of /stats may read"

@@ -52,6 +52,13 @@ class Asked:
         """Where the buckets low…high − 1 begin and end inside the range."""
         return np.clip(self.span.edges[low : high + 1], self.span.start, self.span.end)
 
+    def cost(self, series: Sequence[Series], low: int, high: int) -> int:
+        """The most stored statistics that these series have in the buckets low…high − 1."""
+        members = [pair for one in series for pair in one.members]
+        devices = len({device for device, _ in members})
+        clean = plan(self.cuts(low, high), self.frame.levels(), np.empty(0, np.int64))
+        return clean.cells(len(members), devices)
+
 
 async def read(asked: Asked, after: Position | None) -> Page:
     """The rows that follow `after`, or the first ones.
@@ -97,25 +104,18 @@ def _position(row: Row) -> Position:
 def _extent(asked: Asked, todo: Sequence[Series], low: int, reach: int) -> tuple[int, int]:
     """How many series, and up to which bucket: about `reach` cells, within the budget; at least one cell."""
     buckets, budget = asked.span.buckets, asked.settings.stats_max_cells
-    cost = plan(asked.cuts(low, buckets), asked.frame.levels(), np.empty(0, np.int64)).cells()
-    whole = 0
-    if low == 0:
-        while whole < len(todo) and (whole + 1) * buckets <= reach:
-            budget -= cost * len(todo[whole].members)
-            if budget < 0:
-                break
-            whole += 1
-    if whole:
-        return whole, buckets
-    share = (buckets - low) * asked.settings.stats_max_cells // max(1, cost * len(todo[0].members))
+    wanted = max(1, min(len(todo), reach // buckets)) if low == 0 else 1
+    while wanted > 1 and asked.cost(todo[:wanted], low, buckets) > budget:
+        wanted //= 2
+    if wanted > 1:
+        return wanted, buckets
+    share = (buckets - low) * budget // max(1, asked.cost(todo[:1], low, buckets))
     return 1, min(buckets, low + max(1, min(reach, share)))
 
 
 async def _tile(asked: Asked, series: Sequence[Series], low: int, high: int) -> tuple[int, list[Row]]:
     """The rows of these series in these buckets, and what they cost."""
-    cuts = asked.cuts(low, high)
-    members = sum(len(one.members) for one in series)
-    cost = plan(cuts, asked.frame.levels(), np.empty(0, np.int64)).cells() * members
+    cuts, cost = asked.cuts(low, high), asked.cost(series, low, high)
     if cost > asked.settings.stats_max_cells and high - low == 1:
         raise invalid(FieldError("query", _TOO_MUCH))
     try:

@@ -18,8 +18,6 @@ import numpy.typing as npt
 Micros = npt.NDArray[np.int64]
 Range = tuple[int, int]
 
-# What reading a minute of raw events is taken to cost, in stored statistics: events are many and need sorting.
-RAW_CELLS_PER_MINUTE = 4
 _MINUTE = 60_000_000
 
 
@@ -45,10 +43,14 @@ class Plan:
     stored: tuple[Stored, ...]
     raw: tuple[Range, ...]
 
-    def cells(self) -> int:
-        """The most stored statistics that a series has here, raw events reckoned in."""
+    def cells(self, series: int, devices: int) -> int:
+        """The most stored statistics that so many series of so many devices have here.
+
+        A minute of a device's raw events is reckoned as one: an event a second weighs about as much.
+        """
         stored = sum((piece.end - piece.start) // piece.width for piece in self.stored)
-        return stored + sum(RAW_CELLS_PER_MINUTE * (1 + (end - start) // _MINUTE) for start, end in self.raw)
+        raw = sum(1 + (end - start) // _MINUTE for start, end in self.raw)
+        return stored * series + raw * devices
 
 
 def plan(cuts: Micros, levels: Sequence[Level], dirty: Micros) -> Plan:

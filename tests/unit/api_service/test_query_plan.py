@@ -115,6 +115,6 @@ def test_raw_events_are_read_only_where_no_minute_is_stored_whole(
             )
 
 
-@pytest.mark.parametrize(("end", "cells"), [(DAY, 1), (2 * HOUR, 2), (MINUTE // 2, 4)])
+@pytest.mark.parametrize(("end", "cells"), [(DAY, 12), (2 * HOUR, 24), (MINUTE // 2, 3)])
 def test_cost_is_reckoned_in_stored_statistics(end: int, cells: int) -> None:
-    assert plan(cuts(0, end), LEVELS, CLEAN).cells() == cells
+    assert plan(cuts(0, end), LEVELS, CLEAN).cells(series=12, devices=3) == cells
