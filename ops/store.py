@@ -46,7 +46,8 @@ PROGRESS = """
            coalesce(sum(duplicate_total), 0)::int8 AS duplicates,
            coalesce(sum(dead_letter_total), 0)::int8 AS dead_letters,
            (SELECT nullif(watermark, '-infinity') FROM watermarks ORDER BY level LIMIT 1) AS watermark,
-           (SELECT nullif(until, '-infinity') FROM materialized ORDER BY level LIMIT 1) AS materialized
+           (SELECT nullif(until, '-infinity') FROM materialized ORDER BY level LIMIT 1) AS materialized,
+           EXISTS (SELECT FROM dirty) AS late_waiting
     FROM kafka_offsets
 """
 
