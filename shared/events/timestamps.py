@@ -104,7 +104,7 @@ def _any_of(chars: npt.NDArray[np.uint8], wanted: bytes) -> npt.NDArray[np.bool_
 
 
 def _number(digits: npt.NDArray[np.uint8], start: int, stop: int) -> npt.NDArray[np.int32]:
-    value = digits[start].astype(np.int32)
+    value: npt.NDArray[np.int32] = digits[start].astype(np.int32)
     for row in digits[start + 1 : stop]:
         value *= 10
         value += row
@@ -115,5 +115,4 @@ def _fraction(digits: npt.NDArray[np.uint8], length: int) -> npt.NDArray[np.int3
     if length == _SECONDS + 1:
         return np.zeros(digits.shape[1], np.int32)
     start, stop = _SECONDS + 1, min(length - 1, _SECONDS + 7)
-    micros: npt.NDArray[np.int32] = _number(digits, start, stop) * np.int32(10 ** (6 - (stop - start)))
-    return micros
+    return _number(digits, start, stop) * np.int32(10 ** (6 - (stop - start)))
