@@ -1,7 +1,6 @@
-"""Rows of statistics → blocks of binary COPY into `stats`, and back from rows of a query."""
+"""Rows of statistics → blocks of binary COPY into `stats`."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -26,21 +25,3 @@ def blocks(width: int, rows: Partials) -> Iterator[bytes]:
                 summary.view(np.uint8),
             ]
         )
-
-
-def partials(rows: Sequence[tuple[Any, ...]]) -> Partials:
-    """Statistics from rows without their level, the bucket in epoch seconds and the summary as bytes."""
-    summaries = [np.frombuffer(row[-1], "<f8") for row in rows]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 12
-    numbers = dict(zip(("sum", "sum_error", "min", "max", "m2"), columns[4:9], strict=True))
-    return Partials(
-        device=np.array(columns[0], np.int32),
-        metric=np.array(columns[1], np.int32),
-        bucket=(np.array(columns[2], np.int64) * 1_000_000).view("datetime64[us]"),
-        count=np.array(columns[3], np.int64),
-        **{name: np.array(column, np.float64) for name, column in numbers.items()},
-        late=np.array(columns[9], np.int64),
-        rank_error=np.array(columns[10], np.float64),
-        summary=np.concatenate(summaries) if summaries else np.empty(0),
-        summary_length=np.array([len(summary) for summary in summaries], np.int64),
-    )

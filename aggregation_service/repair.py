@@ -8,7 +8,7 @@ import numpy as np
 from aggregation_service.metrics import Metrics
 from aggregation_service.rollup import roll_dirty
 from aggregation_service.store import Store
-from aggregation_service.windows import Dirty, Pace, Repair, repairs
+from aggregation_service.windows import Dirty, Pace, Repair, Target, repairs
 from shared.failpoints import Failpoints
 
 _ENTRIES = 100_000
@@ -38,6 +38,7 @@ class Repairer:
     def _repair(self, repair: Repair, devices: np.typing.NDArray[np.int64]) -> None:
         started = time.monotonic()
         entries = repair.entries.take(np.isin(repair.entries.device, devices))
+        self._store.make_partitions(Target(level.width, repair.start, repair.end) for level in repair.levels)
         self._store.load_layouts(np.unique(entries.layout).tolist())
         count = self._transaction(repair, entries, devices.tolist())
         self._pace = self._pace.after(len(devices), repair.end - repair.start, count)

@@ -45,6 +45,7 @@ class Store:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.execute(_SESSION, [str(self._idle_ms)])
             self._connection = connection
+            self._partitions.clear()  # a rollback, or another process, may have taken them away
         return self._connection
 
     def close(self) -> None:
@@ -214,22 +215,6 @@ class Store:
                     copy.write(block)
             copy.write(pgcopy.TRAILER)
 
-    def statistics(self, width: int, start: int, end: int, first: int, last: int) -> Partials:
-        """Stored rows of a level whose bucket starts in the range, of devices from `first` up to before `last`."""
-        with self.connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(
-                """
-                SELECT device, metric, extract(epoch FROM bucket)::int8, count, sum, sum_error, min, max, m2, late,
-                    rank_error, summary
-                FROM stats
-                WHERE level = %s AND bucket >= to_timestamp(%s) AND bucket < to_timestamp(%s)
-                    AND device >= %s AND device < %s
-                ORDER BY device, metric, bucket
-                """,
-                [width, start, end, first, last],
-            ).fetchall()
-        return copying.partials(rows)
-
     # The dirty log and housekeeping
 
     def dirty(self, most: int) -> Dirty:
@@ -250,13 +235,6 @@ class Store:
             "SELECT count(*), coalesce(extract(epoch FROM now() - min(logged_at)), 0)::float8 FROM dirty"
         ).fetchone()
         return (row[0], row[1]) if row else (0, 0.0)
-
-    def dirty_pairs(self, first: int, last: int) -> list[tuple[int, int]]:
-        """(device, bucket in epoch seconds) of the entries of a range of devices."""
-        return self.connection.execute(
-            "SELECT DISTINCT device, extract(epoch FROM bucket)::int8 FROM dirty WHERE device >= %s AND device < %s",
-            [first, last],
-        ).fetchall()
 
     def clear_dirty(self, ids: Sequence[int]) -> None:
         """Deletes exactly these entries."""
