@@ -111,7 +111,7 @@ class DatabaseFailures:
         if not isinstance(error, psycopg.Error) or not _retryable(error):
             raise error
         self._metrics.database_failures.labels("unavailable").inc()
-        return unavailable("The database doesn't answer.").response()
+        return unavailable("The database doesn't answer, or all connections to it are busy.").response()
 
 
 def _retryable(error: psycopg.Error) -> bool:

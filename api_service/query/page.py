@@ -120,7 +120,7 @@ async def _tile(asked: Asked, series: Sequence[Series], low: int, high: int) -> 
         raise invalid(FieldError("query", _TOO_MUCH))
     try:
         read = await tile.read(asked.connection, asked.frame, series, cuts, asked.settings.stats_max_raw_bytes)
-    except store.TooMuch:
+    except (store.TooMuch, psycopg.errors.ProgramLimitExceeded):
         raise invalid(FieldError("query", _TOO_MUCH)) from None
     edges = asked.span.edges[low : high + 1]
     return cost, rows.make(read, series, edges, asked.question, asked.frame.closed_until())

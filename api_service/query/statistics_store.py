@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from api_service.query import times
-from api_service.query.partials_copy import COLUMNS, decode_partials
+from api_service.query.partials_copy import SELECTED, decode_partials
 from api_service.query.plan import Level, Range
 from api_service.query.store import VISIBLE, like_patterns
 from shared.statistics import PACKED, Partials, unpack
@@ -85,8 +85,9 @@ JOIN stats s ON s.level = %(level)s AND s.device = series.device AND s.metric = 
     AND s.bucket >= %(first)s::timestamptz AND s.bucket < %(last)s::timestamptz
 """
 
-_COLUMNS = ", ".join(f"s.{name}" for name in COLUMNS.split(", "))
-_STORED = f"COPY ({_WANTED} SELECT {_COLUMNS} {_STORED_ROWS}) TO STDOUT (FORMAT binary)"
+_STORED = f"""
+COPY ({_WANTED} SELECT {SELECTED} {_STORED_ROWS} GROUP BY s.device, s.metric) TO STDOUT (FORMAT binary)
+"""
 
 _LATE = f"""
 {_WANTED}
