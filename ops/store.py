@@ -11,7 +11,7 @@ import numpy.typing as npt
 import psycopg
 from psycopg.rows import dict_row
 
-from api_service.query.partials_copy import COLUMNS
+from api_service.query.partials_copy import SELECTED
 from deploy.local.stack import conninfo
 from shared import db
 
@@ -76,8 +76,9 @@ EVENTS = """
 
 STATISTICS = f"""
     COPY (
-        SELECT {COLUMNS} FROM stats
+        SELECT {SELECTED} FROM stats s
         WHERE level = %(level)s AND device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
+        GROUP BY s.device, s.metric
     ) TO STDOUT (FORMAT binary)
 """  # noqa: S608  made of constants
 
