@@ -6,7 +6,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import psutil
 import psycopg
 import pytest
 
-from deploy.local import environment, postgres, process, stack
+from deploy.local import environment, ports, postgres, process, prometheus, stack
+from ops import api
 
 SERVERS = "kafka,postgres"
 Plumbline = Callable[..., subprocess.CompletedProcess[str]]
@@ -58,7 +60,7 @@ def make_home(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     def make(name: str) -> Path:
         home = (tmp_path / name).resolve()
         first = random.randrange(20_000, 30_000)
-        wished = {"kafka": first, "kafka-controller": first + 1, "postgres": first + 2}
+        wished = {name: first + number for number, name in enumerate(ports.DEFAULTS)}
         environment.write(home, environment.addresses(wished))
         made.append(home)
         return home
@@ -107,10 +109,43 @@ def test_two_stacks_run_side_by_side_though_they_wish_for_the_same_ports(make_ho
     said = [start.communicate(timeout=120)[0] for start in starts]
     assert [start.returncode for start in starts] == [0, 0]
     assert sum("is taken: postgres uses" in text for text in said) == 1
-    ports = {environment.read(home)["DB_PORT"] for home in (one, other)}
-    assert len(ports) == 2
+    assert len({environment.read(home)["DB_PORT"] for home in (one, other)}) == 2
     assert plumbline(one, "down").returncode == 0
     assert set(pids(other)) == {"postgres"}
+
+
+def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_home: Callable[[str], Path]) -> None:
+    home = make_home("one")
+    expected = [part for part in stack.DEFAULT_PARTS if part != "prometheus" or prometheus.program()]
+    assert json.loads(plumbline(home, "up", "--json").stdout)["started"] == expected
+    before, values = pids(home), environment.read(home)
+    assert sorted(before) == sorted(expected)
+    token = plumbline(home, "token", "--scope", "read:stats").stdout.strip()
+    assert api.get(values, token, "/devices")["rows"] == []
+
+    os.kill(before["api"], signal.SIGKILL)
+    doctor = plumbline(home, "doctor", "--json")
+    broken = [finding for finding in json.loads(doctor.stdout) if finding["state"] == "broken"]
+    assert doctor.returncode == 1
+    assert [(finding["name"], finding["mend"]) for finding in broken] == [("api", "plumbline up --only api")]
+    assert json.loads(plumbline(home, "up", "--json").stdout)["started"] == ["api"]
+    assert {name: pid for name, pid in pids(home).items() if name != "api"} == {
+        name: pid for name, pid in before.items() if name != "api"
+    }
+    assert api.get(values, token, "/devices")["rows"] == [], "the same address, and the token is still good"
+    if "prometheus" in expected:
+        assert process.until(lambda: scraped(values) == {"ingestion", "aggregation", "api"}, 20)
+    assert plumbline(home, "reconcile").returncode == 0
+    assert plumbline(home, "verify").returncode == 0
+    assert plumbline(home, "down").returncode == 0
+    assert leftovers(home) == []
+
+
+def scraped(values: Mapping[str, str]) -> set[str]:
+    """The services whose metrics Prometheus has."""
+    url = f"{values['PROMETHEUS_URL']}/api/v1/query?query=up%7Bjob%3D%22plumbline%22%7D%3D%3D1"
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own URL
+        return {row["metric"]["service"] for row in json.load(answer)["data"]["result"]}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
