@@ -16,6 +16,7 @@ from shared.statistics.readings import Readings
 
 _LOCK = "plumbline.aggregation"
 _DAY_S = 86_400
+_ISOLATION = psycopg.IsolationLevel.REPEATABLE_READ
 _UPDATED = ("count", "sum", "sum_error", "min", "max", "m2", "rank_error", "summary")
 
 # A frozen aggregator is ended by the server, so that another can take its place.
@@ -42,7 +43,7 @@ class Store:
         """The connection, made anew if it broke."""
         if self._connection is None or self._connection.closed:
             connection = psycopg.connect(self._conninfo, autocommit=True)
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.isolation_level = _ISOLATION
             connection.execute(_SESSION, [str(self._idle_ms)])
             self._connection = connection
             self._partitions.clear()  # a rollback, or another process, may have taken them away
