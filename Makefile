@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops dev
 
-.PHONY: help setup demo up down status reset doctor lint types test bench lock
+.PHONY: help setup demo up down status reset doctor lint types test bench env-example lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -54,6 +54,9 @@ test: lint types ## lint, types and all tests, on a throw-away stack (ARGS=… g
 
 bench: setup ## benchmarks as JSON lines, each beside its limit measured in the same run
 	@exec $(BIN)/python -m tests.benchmarks
+
+env-example: setup ## write .env.example from the services' settings
+	$(BIN)/python -m ops.env_example > .env.example
 
 lock: setup ## lock the dependencies of each extra with hashes
 	for extra in $(EXTRAS); do \
