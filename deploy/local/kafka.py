@@ -17,6 +17,7 @@ from shared.errors import PlumblineError
 
 READY_S = 90.0
 HEAP = ("-Xms256m", "-Xmx512m", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 
 def properties(data: Path, port: int, controller: int) -> str:
@@ -55,7 +56,7 @@ def start(home: Path, port: Claim, controller: Claim) -> psutil.Process:
     data, config = home / "kafka", home / "kafka.properties"
     config.write_text(properties(data, port.port, controller.port))
     if not (data / "meta.properties").exists():
-        _format([str(runtime), *HEAP, "-cp", classpath], config)
+        _format([str(runtime), *SHORT_LIVED, "-cp", classpath], config)
     return process.spawn(
         home,
         "kafka",
