@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,12 @@ def console(*, stderr: bool = False) -> Console:
 def progress(as_json: bool) -> Callable[[str], None]:
     """Where a command's progress goes: out of the way of JSON."""
     stream = sys.stderr if as_json else sys.stdout
-    return lambda line: print(line, file=stream, flush=True)
+
+    def say(line: str) -> None:
+        with suppress(BrokenPipeError):  # the work goes on when nobody listens any more (`plumbline up | head -1`)
+            print(line, file=stream, flush=True)
+
+    return say
 
 
 def print_json(value: Any) -> None:
