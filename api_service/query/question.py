@@ -93,7 +93,7 @@ def resolve(question: Question, now: int, most_buckets: int) -> Span:
         Problem: 422, it ends before it starts or has too many buckets.
     """
     end = question.end.at(now)
-    start = end - _DAY if question.start is None else question.start.at(now)
+    start = Time(-_DAY, relative=True).at(end) if question.start is None else question.start.at(now)
     if start > end:
         raise invalid(FieldError("from", "it is later than to: swap them"))
     bucket = question.bucket or _auto(end - start)

@@ -29,8 +29,8 @@ class Time:
     relative: bool
 
     def at(self, now: int) -> int:
-        """The moment, when `now` is the current one."""
-        return now + self.micros if self.relative else self.micros
+        """The moment, when `now` is the current one; none before 1900."""
+        return max(_LEAST, now + self.micros) if self.relative else self.micros
 
 
 def parse(text: str) -> Time | None:

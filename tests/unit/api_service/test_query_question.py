@@ -124,6 +124,11 @@ def test_ranges_that_are_refused(parameters: dict[str, str], field: str) -> None
     assert [error.field for error in refused.value.errors] == [field]
 
 
+def test_no_time_is_before_1900() -> None:
+    assert times.render(span(from_="-9999999w", bucket="none").start) == "1900-01-01T00:00:00Z"
+    assert span(to="1900-01-01T00:00:00Z", bucket="none").buckets == 0
+
+
 def test_an_empty_range_has_no_buckets() -> None:
     assert span(from_="now", to="now").buckets == 0
 
