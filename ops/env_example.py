@@ -2,9 +2,9 @@
 
 import sys
 
-from aggregation_service.settings import AggregationSettings
 from pydantic import SecretStr
 
+from aggregation_service.settings import AggregationSettings
 from api_service.settings import ApiSettings
 from ingestion_service.settings import IngestionSettings
 from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, Settings, TopicSettings
