@@ -24,13 +24,14 @@ def file(home: Path) -> Path:
 
 
 def render(values: Mapping[str, str]) -> str:
-    """Lines that a POSIX shell reads back as the same values."""
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    """Lines that a POSIX shell reads back as the same values, and hands on to the programs that it starts."""
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return f"set -a\n{lines}set +a\n"
 
 
 def parse(text: str) -> dict[str, str]:
     """The values of `render`'s lines."""
-    pairs = (line.partition("=") for line in text.splitlines() if line and not line.startswith("#"))
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return {name: "".join(shlex.split(value)) for name, _, value in pairs}
 
 
