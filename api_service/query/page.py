@@ -63,6 +63,9 @@ class Asked:
 async def read(asked: Asked, after: Position | None) -> Page:
     """The rows that follow `after`, or the first ones.
 
+    Walks tile by tile: some whole series, or some buckets of one. It ends with one row more than a page holds, which
+    tells that there is a next one; or when the page has cost enough; or after the last series.
+
     Raises:
         Problem: 422, a single row would cost more than a page may.
     """
@@ -70,7 +73,7 @@ async def read(asked: Asked, after: Position | None) -> Page:
     limit, buckets = asked.question.limit, asked.span.buckets
     if buckets == 0:
         return Page([], None)
-    spent, reach = 0, limit + 1
+    spent, reach = 0, limit + 1  # reach: cells of the next tile, more each time as most may turn out empty
     last = after
     async for batch in _series(asked, after):
         todo = list(batch)
