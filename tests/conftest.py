@@ -3,15 +3,25 @@
 Each session has its own folder and ports, so that sessions can run side by side.
 """
 
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from deploy.local import environment, ports
 from deploy.local import stack as embedded
 from tests import servers
 from tests.servers import Database, Topics
+
+
+def pytest_configure() -> None:
+    """A shell that has sourced a stack's stack.env must not point the tests at that stack."""
+    known = environment.with_secrets(environment.addresses(ports.DEFAULTS), Path())
+    for name in (*known, "PLUMBLINE_HOME", "DEMO_SECONDS", "DATABASE_URL"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
