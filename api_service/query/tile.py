@@ -100,7 +100,8 @@ def _plans(
     """The plans, first the one of devices without anything dirty, and the numbers of the other devices'."""
     plans, plan_of = [plan(cuts, levels, np.empty(0, np.int64))], {}
     numbers: dict[bytes, int] = {}
-    ours = pending_cell >= 0
+    # What isn't stored yet is read raw anyway.
+    ours = (pending_cell >= 0) & (pending.bucket < max((level.until for level in levels), default=0))
     for device in np.unique(pending.device[ours]).tolist():
         buckets = np.unique(pending.bucket[ours & (pending.device == device)])
         key = buckets.tobytes()
