@@ -28,7 +28,9 @@ def main() -> int:
         + "\n\nexample: DB_HOST=localhost DB_USER=plumbline_aggregation python -m aggregation_service --once",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--once", action="store_true", help="do one run and exit; 69 when another process has the turn")
+    parser.add_argument(
+        "--once", action="store_true", help="work in what is there and exit; 69 when another process has the turn"
+    )
     arguments = parser.parse_args()
     settings = load(AggregationSettings)
     log.configure("aggregation", settings)
@@ -59,6 +61,8 @@ def run(settings: AggregationSettings, failpoints: Failpoints, stop: threading.E
 def _once(scheduler: Scheduler, conninfo: str, stop: threading.Event) -> int:
     try:
         done = scheduler.run_once(stop)
+        while scheduler.more:
+            scheduler.run_once(stop)
     except psycopg.OperationalError as error:
         raise db.unavailable(conninfo, error) from error
     if not done:

@@ -4,6 +4,7 @@ import threading
 import time
 
 import numpy as np
+import psycopg
 
 from aggregation_service.metrics import Metrics
 from aggregation_service.rollup import roll_dirty
@@ -23,31 +24,43 @@ class Repairer:
         self._failpoints = failpoints
         self._pace = Pace(chunk_readings)
 
-    def run(self, stop: threading.Event) -> None:
-        """A round through the log: what is logged meanwhile waits for the next one."""
+    def run(self, stop: threading.Event) -> bool:
+        """A round through the log; what is logged meanwhile waits for the next one.
+
+        True: another round should follow at once, after what closed meanwhile is stored.
+        """
         levels, dirty = self._store.levels(), self._store.dirty(_ENTRIES)
-        for repair in repairs(levels, dirty):
+        found = repairs(levels, dirty)
+        for repair in found:
             devices = np.unique(repair.entries.device)
             while len(devices) and not stop.is_set():
                 now = devices[: self._pace.step(repair.end - repair.start)]
                 devices = devices[len(now) :]
                 self._repair(repair, now)
             if stop.is_set():
-                return
+                return False
+        return bool(found) and len(dirty) == _ENTRIES
 
     def _repair(self, repair: Repair, devices: np.typing.NDArray[np.int64]) -> None:
         started = time.monotonic()
         entries = repair.entries.take(np.isin(repair.entries.device, devices))
         self._store.make_partitions(Target(level.width, repair.start, repair.end) for level in repair.levels)
         self._store.load_layouts(np.unique(entries.layout).tolist())
-        count = self._transaction(repair, entries, devices.tolist())
+        try:
+            count = self._transaction(repair, entries, devices.tolist(), again=False)
+        except psycopg.errors.UniqueViolation:
+            count = self._transaction(repair, entries, devices.tolist(), again=True)
         self._pace = self._pace.after(len(devices), repair.end - repair.start, count)
         longest = max(level.width for level in repair.levels)
         self._metrics.transaction_seconds.labels(longest, "late").observe(time.monotonic() - started)
         self._metrics.readings.labels("late").inc(count)
 
-    def _transaction(self, repair: Repair, entries: Dirty, devices: list[int]) -> int:
-        """Reads, stores and clears in one snapshot: an event that commits meanwhile has an entry of its own."""
+    def _transaction(self, repair: Repair, entries: Dirty, devices: list[int], *, again: bool) -> int:
+        """Reads, stores and clears in one snapshot: an event that commits meanwhile has an entry of its own.
+
+        Rows of which all readings came late can't be stored yet, unless a crash or a log that repeats itself says
+        otherwise (`again`): they needn't look for what they replace, which makes loading history twice as fast.
+        """
         store = self._store
         with store.snapshot():
             readings = store.readings_of_devices(repair.start, repair.end, devices)
@@ -58,7 +71,12 @@ class Repairer:
                 for level in repair.levels
             }
             self._failpoints.hit("aggregation.repair.before_write")
-            store.upsert(rows)
+            known = {width: partials.take(partials.late != partials.count) for width, partials in rows.items()}
+            if not again:
+                store.insert(
+                    {width: partials.take(partials.late == partials.count) for width, partials in rows.items()}
+                )
+            store.upsert(rows if again else known)
             store.clear_dirty(entries.id.tolist())
             self._failpoints.hit("aggregation.repair.before_commit")
         self._failpoints.hit("aggregation.repair.after_commit")

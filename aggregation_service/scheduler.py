@@ -34,6 +34,7 @@ class Scheduler:
         chunk = settings.aggregation_chunk_readings
         self._materialiser = Materialiser(store, metrics, failpoints, chunk)
         self._repairer = Repairer(store, metrics, failpoints, chunk)
+        self.more = False  # late data waits that the last run had no room for
 
     def run(self, stop: threading.Event) -> None:
         """Runs until `stop`; goes on by itself when the database comes back.
@@ -53,7 +54,8 @@ class Scheduler:
                 failures = min(failures + 1, 10)
             else:
                 failures = 0
-                wait = self._settings.aggregation_interval_seconds - (time.monotonic() - started)
+                interval = 0.0 if self.more else self._settings.aggregation_interval_seconds
+                wait = interval - (time.monotonic() - started)
             stop.wait(max(0.0, wait))
         self._store.close()
 
@@ -63,6 +65,7 @@ class Scheduler:
         Raises:
             psycopg.Error: the database ended it. Nothing is half done.
         """
+        self.more = False
         if not self._store.my_turn():
             self._metrics.my_turn.set(0)
             return False
@@ -71,7 +74,7 @@ class Scheduler:
             self._move_watermarks()
             self._failpoints.hit("aggregation.after_watermarks")
             self._materialiser.run(stop)
-            self._repairer.run(stop)
+            self.more = self._repairer.run(stop)
             self._store.clear_outbox(_ACKS)
         self._report()
         return True

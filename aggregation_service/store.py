@@ -198,6 +198,8 @@ class Store:
 
     def upsert(self, rows: Mapping[int, Partials]) -> None:
         """Adds or replaces rows by level; `late` adds up."""
+        if not any(len(partials) for partials in rows.values()):
+            return
         self.connection.execute("CREATE TEMP TABLE IF NOT EXISTS fresh (LIKE stats) ON COMMIT DELETE ROWS")
         self._copy("fresh", rows)
         values = ", ".join(f"{name} = excluded.{name}" for name in _UPDATED)

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import ConfigurationError, PlumblineError
 from shared.failpoints import Failpoints
-from tests.aggregated import DAY, DAY_S, TODAY, Event, put, put_now, rows, run, scheduler, steady, verified
+from tests.aggregated import DAY, DAY_S, TODAY, Event, fingerprint, put, put_now, rows, run, scheduler, steady, verified
 from tests.pipeline import wait_for
 from tests.servers import Database
 
@@ -105,6 +105,20 @@ def test_history_that_is_loaded_after_the_watermark_passed(database: Database) -
     run(database, aggregation_chunk_readings=2_000)
     assert rows(database, "SELECT count(*) FROM dirty") == [(0,)]
     assert verified(database)[60] >= 20 * 2 * 50
+
+
+def test_a_log_that_repeats_itself_changes_no_statistics(database: Database) -> None:
+    run(database)
+    put_now(database, steady(2, range(0, 120, 10)))
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE repeated AS SELECT bucket, device, layout, events FROM dirty")
+    run(database)
+    before = fingerprint(database, before=TODAY)
+    with database.connect() as connection:
+        connection.execute("INSERT INTO dirty (bucket, device, layout, events) SELECT * FROM repeated")
+    run(database)
+    assert fingerprint(database, before=TODAY) == before
+    verified(database)
 
 
 def test_a_late_event_that_commits_during_its_refresh_stays_logged(database: Database) -> None:
