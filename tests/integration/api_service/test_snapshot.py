@@ -37,7 +37,7 @@ def test_stored_statistics_and_raw_events_are_of_one_moment(
 
     writer = threading.Thread(target=write)
     writer.start()
-    asked = {"from": HOUR // MICROS, "to": TAIL // MICROS + 3_600, "bucket": "none"}
+    asked: dict[str, str | int] = {"from": HOUR // MICROS, "to": TAIL // MICROS + 3_600, "bucket": "none"}
     try:
         counts = [client.get("/stats", params=asked).json()["rows"][0]["count"] for _ in range(150)]
     finally:
