@@ -8,6 +8,7 @@ import typer
 
 from ops import demo, dlq, doctor, reconcile, stack, token, verify
 from shared import lifecycle
+from shared.errors import PlumblineError
 
 app = typer.Typer(
     name="plumbline",
@@ -26,7 +27,14 @@ def main() -> NoReturn:
     """Run the command that the arguments name; a hang-up or SIGTERM ends it as Ctrl-C does, with its clean-up."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    lifecycle.run(app)
+    lifecycle.run(_run)
+
+
+def _run() -> None:
+    try:
+        app()
+    except OSError as error:  # a full disk, a file of another user's: the message names it, a trace wouldn't help
+        raise PlumblineError(f"{error} → plumbline doctor") from error
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

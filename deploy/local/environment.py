@@ -41,6 +41,10 @@ def read(home: Path) -> dict[str, str]:
         return parse(file(home).read_text())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise PlumblineError(
+            f"{file(home)} can't be read ({error.strerror}) → run this as the user who started the stack"
+        ) from None
 
 
 def require(home: Path) -> dict[str, str]:

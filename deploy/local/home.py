@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.errors import ConfigurationError
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -26,8 +28,14 @@ def log_file(home: Path, name: str) -> Path:
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """One command at a time changes a stack; the next one waits here until it is done."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("a") as file:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "lock").open("a")
+    except OSError as error:
+        raise ConfigurationError(
+            f"PLUMBLINE_HOME: {home} can't be used ({error.strerror}) → name a folder that you may write to"
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local import environment, ports
-from shared.errors import PlumblineError
+from deploy.local.home import locked
+from shared.errors import ConfigurationError, PlumblineError
 
 VALUES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=40)
 
@@ -45,3 +46,12 @@ def test_secrets_are_given_once(tmp_path: Path) -> None:
 def test_a_command_that_needs_a_stack_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(PlumblineError, match=r"no stack in .* → plumbline up"):
         environment.require(tmp_path)
+
+
+def test_a_home_that_cannot_be_used_is_bad_configuration(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ConfigurationError, match="PLUMBLINE_HOME: .* can't be used"),
+        locked(tmp_path / "file" / "home"),
+    ):
+        pass
