@@ -50,8 +50,5 @@ def test_a_command_that_needs_a_stack_says_how_to_get_one(tmp_path: Path) -> Non
 
 def test_a_home_that_cannot_be_used_is_bad_configuration(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(ConfigurationError, match="PLUMBLINE_HOME: .* can't be used"),
-        locked(tmp_path / "file" / "home"),
-    ):
+    with pytest.raises(ConfigurationError, match=r"PLUMBLINE_HOME: .* can't be used"), locked(tmp_path / "file" / "x"):
         pass
