@@ -93,9 +93,7 @@ def mixture(values: Floats, length: Ints, count: Ints, rank_error: Floats) -> tu
     weight[ends - length[grids]] = end_weight
     weight[ends - 1] = end_weight
 
-    order = np.argsort(values)
-    if (values[order[1:]] == values[order[:-1]]).any():
-        order = np.lexsort((weight, values))  # equal values in one order, whoever they came from
+    order = _canonical_order(values, weight)
     values, weight = values[order], weight[order]
     middle = 2 * np.cumsum(weight) - weight  # doubled, to stay whole
     total = int(count.sum())
@@ -108,3 +106,17 @@ def mixture(values: Floats, length: Ints, count: Ints, rank_error: Floats) -> tu
     cells = (steps + STEPS - 2 * np.gcd(steps, STEPS)) / (2 * STEPS)
     off = math.fsum(cells + steps * (rank_error[grids] - 1 / STEPS)) + float(weight.max()) / (4 * STEPS) + 0.5
     return interpolate(values[below], values[above], fraction), min(1.0, off / (total - 1) + 1 / STEPS)
+
+
+def _canonical_order(values: Floats, weight: Ints) -> Ints:
+    """By value, and equal values by weight, whoever they came from."""
+    order = np.argsort(values)
+    apart = values[order[1:]] != values[order[:-1]]
+    if apart.all():
+        return order
+    most = int(weight.max()) + 1
+    if len(values) * most >= 2**63:
+        return np.lexsort((weight, values))
+    # The same in two sorts of numbers, which is three times as fast.
+    tie = np.concatenate([[0], np.cumsum(apart)])
+    return order[np.argsort(tie * most + weight[order])]

@@ -1,6 +1,7 @@
 """Distributions that percentiles must be good on, and a reference for their rank error."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,15 +36,22 @@ def rolled(values: Floats, device: int = 1, metric: int = 1, second: int = 0) ->
 
 
 def rank_error(values: Floats, answer: float, fraction: float) -> float:
-    """The least e with cont(p−e) ≤ x ≤ cont(p+e), from all values."""
+    """The least e with cont(p−e) ≤ x ≤ cont(p+e), from all values; an answer may be rounded in its last bits."""
     ordered = np.sort(values)
-    last = len(ordered) - 1
-    below = np.searchsorted(ordered, answer, side="left")  # cont reaches the answer here at the earliest …
-    above = np.searchsorted(ordered, answer, side="right") - 1  # … and leaves it here at the latest
-    if below <= above:  # the answer is a value
-        earliest, latest = float(below), float(above)
-    else:
-        low, high = ordered[above], ordered[below]
-        earliest = latest = above + (answer / 2 - low / 2) / (high / 2 - low / 2)
-    wanted = fraction * last
-    return max(0.0, earliest - wanted, wanted - latest) / last
+    slack = 2 * np.spacing(abs(answer))
+    wanted = fraction * (len(ordered) - 1)
+    too_high = _rank(ordered, answer - slack, "left") - wanted
+    too_low = wanted - _rank(ordered, answer + slack, "right")
+    return max(0.0, too_high, too_low) / (len(ordered) - 1)
+
+
+def _rank(ordered: Floats, answer: float, side: Literal["left", "right"]) -> float:
+    """Where cont, of sorted values, first (left) or last (right) shows the answer."""
+    below = int(np.searchsorted(ordered, answer, side="left"))
+    above = int(np.searchsorted(ordered, answer, side="right")) - 1
+    if below <= above:  # it is a value
+        return float(below if side == "left" else above)
+    if above < 0 or below == len(ordered):  # it lies outside
+        return float(max(above, 0))
+    low, high = ordered[above], ordered[below]
+    return float(above + (answer / 2 - low / 2) / (high / 2 - low / 2))

@@ -47,7 +47,7 @@ def test_rank_error_of_merges(name: str, members: int, size: int) -> None:
     for answer, bound, fraction in zip(answers, claimed, FRACTIONS, strict=True):
         off = rank_error(values, answer, fraction)
         assert off <= 0.005
-        assert off <= bound + 1e-6
+        assert off <= bound + 1e-9
     assert (claimed <= 0.005).all()
 
 
@@ -65,7 +65,7 @@ def test_the_claimed_rank_error_holds_for_any_members(members: list[tuple[int, s
             continue
         answers, bounds = quantiles(row, FRACTIONS)[0], rank_errors(row, FRACTIONS)[0]
         for answer, bound, fraction in zip(answers, bounds, FRACTIONS, strict=True):
-            assert rank_error(values, answer, fraction) <= bound + 1e-6
+            assert rank_error(values, answer, fraction) <= bound + 1e-9
         assert (bounds <= row.rank_error[0]).all()
         assert quantiles(row, np.array([0.0, 1.0]))[0].tolist() == [values.min() + 0.0, values.max() + 0.0]
 
