@@ -30,6 +30,8 @@ def test_each_target_gets_its_own_range_of_one_read() -> None:
     assert got[M].count.tolist() == [1, 1]
     assert got[M].max.tolist() == [3.0, 1.0]
     assert got[H].count.tolist() == [3, 1]
+    [minute] = roll_targets(readings((1, 5, M, 1.0), (1, 5, 2 * M, 2.0)), [Target(M, M, 2 * M)]).values()
+    assert minute.max.tolist() == [1.0]  # a range ends before its end
 
 
 def test_levels_are_the_bytes_that_each_alone_would_be() -> None:

@@ -92,6 +92,9 @@ def test_late_entries_are_settled_only_where_no_level_stored_the_window() -> Non
     assert unlogged(window, [level(M, D + 11 * M, D + 10 * M), level(H, D, D)]) == minute
     # A finer level that is new: the hour is stored already, its entries must still be seen to.
     assert unlogged(window, [level(M, D + 11 * M, D + 10 * M), level(H, D + H, D + H)]) is None
+    # Or stored a part of it.
+    two = Window(D + 10 * M, D + 12 * M, (Target(M, D + 10 * M, D + 12 * M),))
+    assert unlogged(two, [level(M, D + 12 * M, D + 10 * M), level(H, D + 11 * M, D + 11 * M)]) is None
     hour = Window(D, D + H, (Target(H, D, D + H),))
     assert unlogged(hour, [level(M, D + H, D + H), level(H, D + H, D)]) is None
 

@@ -39,6 +39,10 @@ def test_stddev_is_the_sample_one_wherever_the_values_lie(values: list[float], s
     assert stddevs(rolled(np.array(moved)))[0] == pytest.approx(exact, rel=1e-9, abs=1e-9 * abs(shift) * 1e-6)
 
 
+def test_stddev_survives_a_mean_that_a_double_rounds() -> None:
+    assert stddevs(rolled(np.array([1e15, 1e15 + 1, 1e15 + 1])))[0] == pytest.approx(math.sqrt(1 / 3), rel=1e-12)
+
+
 def test_stddev_of_one_reading_is_null() -> None:
     assert math.isnan(stddevs(rolled(np.array([3.0])))[0])
     assert stddevs(rolled(np.array([3.0, 3.0])))[0] == 0.0
