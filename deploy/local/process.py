@@ -150,9 +150,10 @@ def until(condition: Callable[[], bool], deadline_s: float, poll_s: float = POLL
     """Poll until the condition holds; False when it doesn't within the deadline."""
     end = time.monotonic() + deadline_s
     while True:
-        collect()
         if condition():
+            collect()
             return True
+        collect()
         if time.monotonic() >= end:
             return False
         time.sleep(poll_s)

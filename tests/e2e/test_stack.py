@@ -34,8 +34,9 @@ def env(home: Path) -> dict[str, str]:
     return {**os.environ, "PLUMBLINE_HOME": str(home)}
 
 
-def up(home: Path, only: str = SERVERS) -> dict[str, Any]:
-    done = plumbline(home, "up", "--only", only, "--json")
+def up(home: Path, only: str | None = SERVERS) -> dict[str, Any]:
+    part = ("--only", only) if only else ()
+    done = plumbline(home, "up", *part, "--json")
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -117,7 +118,7 @@ def test_two_stacks_run_side_by_side_though_they_wish_for_the_same_ports(make_ho
 def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_home: Callable[[str], Path]) -> None:
     home = make_home("one")
     expected = [part for part in stack.DEFAULT_PARTS if part != "prometheus" or prometheus.program()]
-    assert json.loads(plumbline(home, "up", "--json").stdout)["started"] == expected
+    assert up(home, None)["started"] == expected
     before, values = pids(home), environment.read(home)
     assert sorted(before) == sorted(expected)
     token = plumbline(home, "token", "--scope", "read:stats").stdout.strip()
@@ -128,7 +129,7 @@ def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_h
     broken = [finding for finding in json.loads(doctor.stdout) if finding["state"] == "broken"]
     assert doctor.returncode == 1
     assert [(finding["name"], finding["mend"]) for finding in broken] == [("api", "plumbline up --only api")]
-    assert json.loads(plumbline(home, "up", "--json").stdout)["started"] == ["api"]
+    assert up(home, None)["started"] == ["api"]
     assert {name: pid for name, pid in pids(home).items() if name != "api"} == {
         name: pid for name, pid in before.items() if name != "api"
     }
