@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from api_service.query.partials_copy import SELECTED
 from deploy.local.stack import conninfo
 from shared import db
+from shared.statistics import PACKED
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -66,13 +67,11 @@ DIRTY = """
     WHERE device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
 """
 
-EVENTS = """
-    COPY (
-        SELECT device, ts, layout, values FROM events
-        WHERE device = ANY (%(devices)s) AND ts >= %(start)s AND ts < %(end)s
-        ORDER BY device, ts
-    ) TO STDOUT (FORMAT binary)
-"""
+EVENTS = f"""
+    SELECT {PACKED} FROM events
+    WHERE device = ANY (%(devices)s) AND ts >= %(start)s AND ts < %(end)s
+    GROUP BY layout, device
+"""  # noqa: S608  made of constants
 
 STATISTICS = f"""
     COPY (
@@ -186,16 +185,13 @@ def dirty(connection: Connection, piece: Piece) -> set[tuple[int, int]]:
     return {(row["device"], row["bucket"]) for row in rows}
 
 
-def copy_events(connection: Connection, piece: Piece) -> bytes:
-    """The piece's events as binary COPY, for shared.pgcopy.decode_events."""
-    return _copy(connection, EVENTS, piece.parameters())
+def packed_events(connection: Connection, piece: Piece) -> list[tuple[int, bytes]]:
+    """The piece's events as shared.statistics.unpack takes them."""
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        return cursor.execute(EVENTS.encode(), piece.parameters()).fetchall()
 
 
 def copy_statistics(connection: Connection, piece: Piece, level: int) -> bytes:
     """The piece's stored statistics as binary COPY, for decode_partials."""
-    return _copy(connection, STATISTICS, {**piece.parameters(), "level": level})
-
-
-def _copy(connection: Connection, query: str, parameters: Mapping[str, Any]) -> bytes:
-    with connection.cursor().copy(query.encode(), parameters) as copy:
+    with connection.cursor().copy(STATISTICS.encode(), {**piece.parameters(), "level": level}) as copy:
         return b"".join(copy)

@@ -14,8 +14,7 @@ from ops import comparison, store
 from ops.comparison import Key, Readings
 from ops.console import Json, print_json
 from ops.store import Connection, Piece
-from shared.pgcopy import decode_events
-from shared.statistics import explode
+from shared.statistics import unpack
 
 DEVICES_AT_ONCE = 200
 SHOWN = 20
@@ -86,7 +85,7 @@ def _pieces(connection: Connection, days: int) -> Iterator[Piece]:
 
 
 def _readings(connection: Connection, piece: Piece) -> Readings:
-    device, metric, ts, value = explode(decode_events(store.copy_events(connection, piece)), store.layouts(connection))
+    device, metric, ts, value = unpack(store.packed_events(connection, piece), store.layouts(connection))
     return Readings(device.astype(np.int64), metric.astype(np.int64), ts.astype(np.int64), value)
 
 

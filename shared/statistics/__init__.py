@@ -6,13 +6,11 @@ Pure numpy. The same readings give the same bytes, in whatever order they come a
 from shared.statistics.merging import merge
 from shared.statistics.packed import PACKED, unpack
 from shared.statistics.partials import Partials, means, quantiles, rank_errors, stddevs, sums
-from shared.statistics.readings import explode
 from shared.statistics.rolling import rollup
 
 __all__ = [
     "PACKED",
     "Partials",
-    "explode",
     "means",
     "merge",
     "quantiles",

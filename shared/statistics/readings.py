@@ -1,36 +1,13 @@
 """Events → readings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from shared.pgcopy import Events
-from shared.statistics import ragged
-
 Readings = tuple[
     npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.datetime64], npt.NDArray[np.float64]
 ]  # device, metric, ts, value
-
-
-def explode(events: Events, layouts: Mapping[int, npt.NDArray[np.int32]]) -> Readings:
-    """Columns (device, metric, ts, value) with a row a reading; `layouts` has the metric ids of each layout's values.
-
-    Metric by metric within a layout, so that readings of one series stay as close as their events are.
-
-    Raises:
-        ValueError: an event has another number of values than its layout.
-    """
-    start = ragged.starts(events.length)
-    pieces = []
-    for layout in np.unique(events.layout).tolist():
-        rows = np.flatnonzero(events.layout == layout)
-        width = len(layouts[layout])
-        if (events.length[rows] != width).any():
-            raise ValueError(f"an event of layout {layout} has not {width} values")
-        values = ragged.matrix(events.values, start[rows], width)
-        pieces.append(of_layout(events.device[rows], events.ts[rows], values, layouts[layout]))
-    return joined(pieces)
 
 
 def of_layout(

@@ -1,6 +1,6 @@
 """Decoded events → rows for the table."""
 
-import itertools
+import struct
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from ingestion_service import columns
 from ingestion_service.columns import Rows
-from shared import pgcopy
 from shared.events import Decoder, Limits
 from tests.unit.ingestion_service.records import NOW_US, event
 
@@ -67,32 +66,29 @@ def test_repeated_equals_a_dictionary_that_keeps_the_first(events: list[tuple[st
     assert sorted(rows.position[differs].tolist()) == conflicts
 
 
-def test_copy_blocks_read_back_as_they_were() -> None:
-    (rows,) = rows_of(event("a", 1, x=1.5), event("b", 2, x=-0.0))
+def test_copy_blocks_are_the_bytes_that_the_format_asks_for() -> None:
+    flat = b'{"device":"a","ts":1793491205,"x":-0.0,"note":"n"}'
+    (rows,) = rows_of(event("b", 2, x=1.5), flat)
+    blocks = b"".join(columns.copy_blocks(rows, np.array([8, 9], np.int32)))
+    since_2000 = 1_793_491_200 - 946_684_800
+
+    def row(device: int, second: int, value: float, extras: bytes | None, number: int) -> bytes:
+        array = struct.pack(">iiiiii", 1, 0, 701, 1, 1, 8) + struct.pack(">d", value)
+        json_bytes = None if extras is None else b"\x01" + extras
+        values = (
+            struct.pack(">i", device), struct.pack(">q", (since_2000 + second) * 1_000_000), struct.pack(">i", 10),
+            array, json_bytes, struct.pack(">i", number),
+        )  # fmt: skip
+        fields = (struct.pack(">i", -1) if v is None else struct.pack(">i", len(v)) + v for v in values)
+        return struct.pack(">h", len(values)) + b"".join(fields)
+
+    assert blocks == row(1, 2, 1.5, None, 8) + row(2, 5, -0.0, b'{"note":"n"}', 9)
+
+
+def test_an_event_without_metrics_has_an_array_without_dimensions() -> None:
+    (rows,) = rows_of(event("a", 1))
     (block,) = columns.copy_blocks(rows)
-    # decode_events knows the columns of a COPY OUT, which leaves extras out.
-    narrow = pgcopy.encode([rows.device, rows.ts_us.view("datetime64[us]"), np.full(2, 10, np.int32), rows.values])
-    assert len(block) == len(narrow) + 2 * 4
-    read = pgcopy.decode_events(pgcopy.HEADER + narrow + pgcopy.TRAILER)
-    assert (read.device == rows.device).all()
-    assert (read.ts.view(np.int64) == rows.ts_us).all()
-    assert np.array_equal(np.signbit(read.values), [True, False])
-
-
-@given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 3))
-def test_events_of_any_layouts_read_back_from_binary_copy(widths: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    blocks, expected = [], []
-    for start, (width, run) in enumerate((w, len(list(g))) for w, g in itertools.groupby(widths)):
-        values = rng.normal(size=(run, width))
-        device = np.full(run, start, np.int32)
-        ts = (np.arange(run) + start).view("datetime64[us]")
-        blocks.append(pgcopy.encode([device, ts, np.full(run, width, np.int32), values]))
-        expected += values.ravel().tolist()
-    read = pgcopy.decode_events(pgcopy.HEADER + b"".join(blocks) + pgcopy.TRAILER)
-    assert read.length.tolist() == widths
-    assert read.layout.tolist() == widths
-    assert read.values.tolist() == expected
+    assert struct.pack(">iiii", 12, 0, 0, 701) in block
 
 
 def test_late_events_are_counted_by_bucket_device_and_layout() -> None:
