@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from confluent_kafka.admin import AdminClient
 
 from deploy.local import environment, issuer, kafka, ports, postgres, process, prometheus, services
 from deploy.local.home import locked
-from shared import kafka as kafka_client
 from shared import migrations, topics
 from shared.errors import PlumblineError
 from shared.settings import DatabaseSettings, TopicSettings, load
@@ -29,7 +27,6 @@ PORTS = {
     **{name: (f"metrics-{name}",) for name in SERVICES if name != "api"},
 }
 KEPT_PORT_S = 5.0
-TOPICS_S = 30.0
 
 Say = Callable[[str], None]
 
@@ -85,6 +82,10 @@ class _Start:
         self.home, self.options, self.say = home, options, say
         self.running = process.find(home)
         self.before = environment.read(home)
+        if "DB_PASSWORD" not in self.before and postgres.data_folder(home) is not None:
+            raise PlumblineError(
+                f"{home} has a database but no stack.env, which held its password → restore it, or `plumbline reset`"
+            )
         self.values = environment.with_secrets(self.before, home)
         self.claims: dict[str, dict[str, ports.Claim]] = {}
         self.started: list[str] = []
@@ -181,14 +182,8 @@ class _Start:
     def _make_topics(self) -> None:
         bootstrap = self.values["KAFKA_BOOTSTRAP_SERVERS"]
         own = {"kafka_bootstrap_servers": bootstrap, "kafka_security_protocol": "PLAINTEXT"}
-        settings = load(TopicSettings).model_copy(update=own)
-        made = topics.ensure(settings)
-        for name in made:
+        for name in topics.ensure(load(TopicSettings).model_copy(update=own)):
             self.say(f"made topic {name}")
-        # The broker confirms a topic before its own metadata shows it to a service that starts.
-        admin = kafka_client.admin(settings)
-        if not process.until(lambda: _served(admin, made), TOPICS_S):
-            raise PlumblineError(f"Kafka made topics but doesn't show them after {TOPICS_S:.0f} s → plumbline doctor")
 
     def _services(self, parts: Sequence[str]) -> None:
         for name in SERVICES:
@@ -203,17 +198,6 @@ class _Start:
         env = services.settings(name, self.values, os.environ, part=part, before=self.before)
         arguments = self.options.simulator if name == "simulator" else ()
         return services.start(self.home, name, env, self.claims[name], arguments)
-
-
-def _served(admin: AdminClient, names: Iterable[str]) -> bool:
-    """Whether every partition of these topics has a leader."""
-    known = admin.list_topics(timeout=10).topics
-    return all(
-        name in known
-        and known[name].error is None
-        and all(partition.leader >= 0 for partition in known[name].partitions.values())
-        for name in names
-    )
 
 
 def conninfo(values: Mapping[str, str]) -> str:

@@ -183,3 +183,15 @@ def test_a_server_that_cannot_start_is_one_message_with_its_log(make_home: Calla
     assert "postgres ended while it was starting" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert leftovers(home) == []
+
+
+def test_a_database_whose_password_is_lost_is_one_message(make_home: Callable[[str], Path]) -> None:
+    home = make_home("lost")
+    up(home, "postgres")
+    assert plumbline(home, "down").returncode == 0
+    kept = (home / "stack.env").rename(home / "kept.env")
+    done = plumbline(home, "up", "--only", "postgres")
+    assert done.returncode == 1
+    assert "no stack.env, which held its password → restore it, or `plumbline reset`" in done.stderr
+    kept.rename(home / "stack.env")
+    up(home, "postgres")
