@@ -14,6 +14,10 @@ from ingestion_service.store import Store
 from shared import db
 from shared.events import Code
 
+# A device that repeats itself does so again: for so many batches duplicates are looked up before the COPY, which they
+# would make fail (and the server log a line).
+_LOOK_FIRST = 50
+
 
 class Committer:
     """Keeps what it learnt from batch to batch; for one thread."""
@@ -23,6 +27,7 @@ class Committer:
         self._catalogue = catalogue
         self._days: set[int] = set()
         self._pairs: set[tuple[int, int]] = set()
+        self._look_first = 0
 
     def commit(self, batch: Batch) -> int:
         """Writes the batch and returns how many of its events were late; the spans' counters are set.
@@ -38,26 +43,28 @@ class Committer:
         self._ensure_partitions(rows)
         rows, duplicates, conflicts = _without(rows, [columns.repeated(r) for r in rows])
         pairs = {pair for r in rows for pair in columns.pairs(r)} - self._pairs
-        repeats = False
+        look, found = self._look_first > 0, False
         while True:
             try:
-                if repeats:
+                if look and rows:
                     rows, again, differing = _without(rows, self._store.repeats(rows))
                     duplicates, conflicts = np.append(duplicates, again), np.append(conflicts, differing)
+                    found |= len(again) > 0
                 _count(batch, rows, duplicates, conflicts)
                 late = self._store.write(batch, rows, pairs)
             except psycopg.errors.UniqueViolation:
-                repeats = True
-            except psycopg.errors.CheckViolation:
-                # A partition that we knew was dropped meanwhile; there is no other check on these tables.
-                self._days.clear()
-                self._ensure_partitions(rows)
+                look = True
             except psycopg.Error as error:
+                if self._days and _lacks_partition(error):
+                    self._days.clear()  # one that we knew was dropped meanwhile
+                    self._store.ensure_partitions(columns.days(rows))
+                    continue
                 if db.classify(error) is not db.Fault.POISON or not self._bury_poison(batch, rows):
                     raise
-                rows = _alive(batch, rows)
+                return self.commit(batch)  # a duplicate of what was buried is none
             else:
                 self._pairs |= pairs
+                self._look_first = _LOOK_FIRST if found else max(0, self._look_first - 1)
                 return late
 
     def _ensure_partitions(self, rows: Sequence[Rows]) -> None:
@@ -78,6 +85,11 @@ class Committer:
             first = np.arange(len(r)) < len(r) // 2
             self._bury_poison(batch, [r.take(first), r.take(~first)])
         return found
+
+
+def _lacks_partition(error: psycopg.Error) -> bool:
+    """Whether a row had no partition to go to: a check violation of no constraint."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def _alive(batch: Batch, rows: Sequence[Rows]) -> list[Rows]:

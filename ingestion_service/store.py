@@ -131,8 +131,8 @@ class Store:
         """Which of these rows are in `events` already, and which of those with other values."""
         with self._transaction() as cursor:
             cursor.execute(
-                "CREATE TEMPORARY TABLE incoming (device int4, ts timestamptz, layout int4, values float8[],"
-                " extras jsonb, number int4) ON COMMIT DROP"
+                "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (device int4, ts timestamptz, layout int4,"
+                " values float8[], extras jsonb, number int4) ON COMMIT DELETE ROWS"
             )
             numbered = np.split(np.arange(sum(map(len, rows)), dtype=np.int32), np.cumsum(list(map(len, rows)))[:-1])
             blocks = (block for r, n in zip(rows, numbered, strict=True) for block in copy_blocks(r, n))

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from shared.topics import ack_topic
@@ -106,7 +107,10 @@ def test_success_acks_cover_every_offset_once_in_order(topics: Topics, database:
     assert behind == []
 
 
-def test_devices_and_layouts_over_their_limits_become_dead_letters(topics: Topics, database: Database) -> None:
+def test_devices_and_layouts_over_their_limits_become_dead_letters(
+    make_topics: Callable[[int], Topics], database: Database
+) -> None:
+    topics = make_topics(1)  # so that it is the last ones that are over
     produce(
         topics, [event(f"d{i}", i, m=i) for i in range(5)] + [event("d0", 100 + i, **{f"m{i}": 1}) for i in range(4)]
     )
@@ -139,3 +143,29 @@ def test_too_many_dead_letters_stop_the_service_and_drop_nothing(topics: Topics,
     assert assert_accounts(database)["dead_letters"] == 0
     ingest(topics, database)
     assert assert_accounts(database) == {"persisted": 10, "duplicates": 0, "conflicts": 0, "dead_letters": 5}
+
+
+def test_an_event_whose_partition_was_dropped_gets_it_anew(topics: Topics, database: Database) -> None:
+    produce(topics, [event("a", 0, m=1)])
+    with running("ingestion_service", ingestion(topics, database)) as service:
+        wait_for(lambda: caught_up(topics, database), "the first event is stored")
+        with database.connect() as connection:
+            connection.execute("DROP TABLE events_20261101")
+        produce(topics, [event("a", 1, m=2)])
+        wait_for(lambda: service.status is not None or caught_up(topics, database), "the second event is stored")
+    with database.connect() as connection:
+        assert connection.execute("SELECT value FROM readings").fetchall() == [(2.0,)]
+        assert connection.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
+
+
+def test_what_only_the_database_refuses_is_found_and_its_neighbours_stay(topics: Topics, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("ALTER TABLE events ADD CONSTRAINT sane CHECK (extras IS NULL OR NOT extras ? 'poison')")
+    poison = event("a", 3, m=3)[:-1] + b', "poison": true}'
+    values = [event("a", i, m=i) for i in range(3)] + [poison, event("a", 3, m=3), event("a", 3, m=3)]
+    produce(topics, values, [b"a"] * len(values))
+    ingest(topics, database)
+    with database.connect() as connection:
+        codes = connection.execute("SELECT code, value FROM dead_letters").fetchall()
+    assert codes == [("database_rejected", poison)]
+    assert assert_accounts(database) == {"persisted": 4, "duplicates": 1, "conflicts": 0, "dead_letters": 1}
