@@ -138,7 +138,7 @@ def running(module: str, *environments: Mapping[str, str]) -> Iterator[Service]:
 
 def ingestion(topics: Topics, database: Database, **settings: object) -> dict[str, str]:
     """The environment of an ingestion service."""
-    own = {"CONSUMER_GROUP": f"{topics.settings.topic_readings}-group", "KAFKA_SESSION_TIMEOUT_MS": "6000"}
+    own = {"CONSUMER_GROUP": f"{topics.settings.topic_readings}-group", "KAFKA_SESSION_TIMEOUT_MS": "2000"}
     return {
         **topics.environment(),
         **database.environment("ingestion"),

@@ -45,6 +45,7 @@ def properties(data: Path, port: int, controller: int) -> str:
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
         "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,  # a test of a consumer that dies needn't wait 6 s for its partitions
         "message.max.bytes": 2_000_000,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
