@@ -21,8 +21,10 @@ from shared import db, kafka, lifecycle, log, metrics_server, migrations
 from shared.events import Decoder
 from shared.failpoints import Failpoints
 from shared.settings import help_text, load
+from shared.topics import DEAD_LETTER_BYTES
 
 _log = log.get(__name__)
+_WRITER_STOP_S = 1.0
 _RELAY_STOP_S = 3.0
 
 
@@ -38,31 +40,34 @@ def main() -> int:
     parser.parse_args()
     settings = load(IngestionSettings)
     log.configure("ingestion", settings)
-    with lifecycle.stop_event() as stop:
-        run(settings, Failpoints.from_environment(), stop)
-    return 0
-
-
-def run(settings: IngestionSettings, failpoints: Failpoints, stop: threading.Event) -> None:
-    """One process's ingestion, until `stop`.
-
-    Raises:
-        PlumblineError: it can't start, or can't go on.
-    """
+    failpoints = Failpoints.from_environment()
     conninfo = settings.conninfo("plumbline-ingestion")
+    _log.info("connecting", kafka=settings.kafka_bootstrap_servers, timeout_s=settings.startup_timeout_seconds)
     kafka.wait_ready(settings, settings.startup_timeout_seconds)
     db.wait_ready(conninfo, settings.startup_timeout_seconds)
     migrations.require(conninfo)
     topic = Topic(kafka.admin(settings), settings.topic_readings)
     topic.check()
+    with lifecycle.stop_event() as stop:  # until here a signal just ends us
+        run(settings, conninfo, topic, failpoints, stop)
+    return 0
 
+
+def run(
+    settings: IngestionSettings, conninfo: str, topic: Topic, failpoints: Failpoints, stop: threading.Event
+) -> None:
+    """One process's ingestion, until `stop`.
+
+    Raises:
+        PlumblineError: it can't go on.
+    """
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     owner = uuid.uuid4()
     store = Store(conninfo, owner, failpoints)
     committer = Committer(store, Catalogue(store, settings.max_devices, settings.max_layouts))
     writer = Writer(store, committer, metrics)
-    producer = kafka.producer(settings, linger_ms=5)
+    producer = kafka.producer(settings, linger_ms=5, message_max_bytes=DEAD_LETTER_BYTES)
     relay = Relay(Outbox(conninfo, owner), producer, settings, metrics, failpoints)
     consumer = kafka.consumer(
         settings,
@@ -85,7 +90,7 @@ def run(settings: IngestionSettings, failpoints: Failpoints, stop: threading.Eve
         try:
             loop.run(stop)
         finally:
-            writer.close()
+            writer.close(_WRITER_STOP_S)
             relay.close(_RELAY_STOP_S)
             try:
                 consumer.close()

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ingestion_service.outbox import Buried, SuccessAck
@@ -77,6 +77,12 @@ def dead_letter(settings: TopicSettings, dead: Buried) -> Outgoing:
     }
     headers += [(f"plumbline.error.{name}", value.encode()) for name, value in why.items()]
     return Outgoing(settings.topic_dead_letters, dead.key, dead.value, headers)
+
+
+def without_value(record: Outgoing) -> Outgoing:
+    """What is published of a dead letter that the broker finds too large; the bytes stay in `dead_letters`."""
+    size = str(len(record.value or b"")).encode()
+    return replace(record, value=None, headers=[*record.headers, ("plumbline.error.value_bytes", size)])
 
 
 def _key(topic: str, partition: int) -> bytes:

@@ -82,12 +82,16 @@ class Batch:
     def bury(self, position: int, code: str, detail: str) -> None:
         """The record at `position` becomes a dead letter."""
         record = self.records[position]
+        try:
+            headers = list(record.headers() or [])
+        except (SystemError, UnicodeDecodeError):  # a name that isn't UTF-8, which the client can't give us
+            headers, detail = [], f"{detail}; its headers can't be read"
         self.dead[position] = DeadLetter(
             slot=int(self.slot[position]),
             offset=record.offset() or 0,
             key=record.key(),
             value=record.value(),
-            headers=list(record.headers() or []),
+            headers=headers,
             code=code,
             detail=detail,
         )

@@ -10,13 +10,14 @@ from ingestion_service import columns
 from ingestion_service.batch import Batch
 from ingestion_service.catalogue import Catalogue
 from ingestion_service.columns import Rows
-from ingestion_service.store import Store
+from ingestion_service.store import Store, lacks_partition
 from shared import db
 from shared.events import Code
 
 # A device that repeats itself does so again: for so many batches duplicates are looked up before the COPY, which they
 # would make fail (and the server log a line).
 _LOOK_FIRST = 50
+_PAIRS = 1_000_000  # (device, layout) pairs that are known to be stored; forgotten ones are only written again
 
 
 class Committer:
@@ -55,7 +56,9 @@ class Committer:
             except psycopg.errors.UniqueViolation:
                 look = True
             except psycopg.Error as error:
-                if self._days and _lacks_partition(error):
+                if lacks_partition(error):
+                    if not self._days:
+                        raise
                     self._days.clear()  # one that we knew was dropped meanwhile
                     self._store.ensure_partitions(columns.days(rows))
                     continue
@@ -63,9 +66,14 @@ class Committer:
                     raise
                 return self.commit(batch)  # a duplicate of what was buried is none
             else:
-                self._pairs |= pairs
+                self._remember(pairs)
                 self._look_first = _LOOK_FIRST if found else max(0, self._look_first - 1)
                 return late
+
+    def _remember(self, pairs: set[tuple[int, int]]) -> None:
+        if len(self._pairs) > _PAIRS:
+            self._pairs.clear()
+        self._pairs |= pairs
 
     def _ensure_partitions(self, rows: Sequence[Rows]) -> None:
         if days := columns.days(rows) - self._days:
@@ -85,11 +93,6 @@ class Committer:
             first = np.arange(len(r)) < len(r) // 2
             self._bury_poison(batch, [r.take(first), r.take(~first)])
         return found
-
-
-def _lacks_partition(error: psycopg.Error) -> bool:
-    """Whether a row had no partition to go to: a check violation of no constraint."""
-    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def _alive(batch: Batch, rows: Sequence[Rows]) -> list[Rows]:

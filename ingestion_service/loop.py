@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from ingestion_service.batch import Batch, Record, assemble
+from ingestion_service.batch import Batch, Claim, Record, assemble
 from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.metrics import Metrics
 from ingestion_service.partitions import Partitions, Reason, misplaced
@@ -27,8 +27,12 @@ _REVOKE_S = 5.0  # what is in flight may take so long when partitions are revoke
 _STOP_S = 8.0  # likewise at the end
 _PLACE_S = 1.0  # a writer that is busy for longer makes us pause
 _CLAIM_RETRY_S = 0.5
-_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001 its public names
-_GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
+# Errors of a partition after which it must not be read on: skipped offsets would pass for gaps.
+_STOPPING = {
+    Reason.OUT_OF_RANGE: {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE},  # noqa: SLF001
+    Reason.TOPIC_GONE: {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},  # noqa: SLF001
+    Reason.UNREADABLE: {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG},  # noqa: SLF001
+}
 
 
 class Loop:
@@ -55,11 +59,15 @@ class Loop:
         self._partitions = Partitions()
         self._in_flight: deque[tuple[Future[object], Batch]] = deque()
         self._claim_again_at = 0.0
+        self._stopping = False
 
     def problems(self) -> list[str]:
         """Why the service isn't ready (called from another thread)."""
         stopped = dict(self._partitions.stopped)
-        return [f"partition {number} stopped: {reason}" for number, reason in sorted(stopped.items())]
+        away = ["Postgres doesn't answer: what was read waits"] if self._writer.retrying else []
+        if not self._partitions.joined:
+            away.append("waiting for the consumer group: a member that died keeps its place for a session timeout")
+        return away + [f"partition {number} stopped: {reason}" for number, reason in sorted(stopped.items())]
 
     def run(self, stop: threading.Event) -> None:
         """Consumes until `stop`; then finishes what is in flight and leaves the group.
@@ -75,14 +83,15 @@ class Loop:
                 self._reap()
                 self._claim()
                 self._topic_still_there()
-                self._take(self._poll())
+                self._take(self._poll(stop))
         finally:
+            self._stopping = True
             if not self._writer.drain(_STOP_S):
                 _log.warning("batch_discarded", reason="stopping")
             self._writer.end_term()
         self._reap()
 
-    def _poll(self) -> list[Message]:
+    def _poll(self, stop: threading.Event) -> list[Message]:
         """Records, once the writer has room for them; a long wait is spent paused, but in the group."""
         if self._writer.wait_for_place(_PLACE_S):
             return self._consumer.consume(self._settings.batch_max_events, self._settings.batch_linger_ms / 1000)
@@ -91,6 +100,8 @@ class Loop:
         self._consumer.pause(live)
         came: list[Message] = []
         while not self._writer.wait_for_place(0):
+            if stop.is_set():
+                return []  # what came meanwhile isn't committed: the next owner reads it
             message = self._consumer.poll(0.2)
             if message is not None:
                 came.append(message)
@@ -122,8 +133,9 @@ class Loop:
     def _on_error(self, error: KafkaError, partition: int | None) -> None:
         if error.fatal():
             raise PlumblineError(f"Kafka client failed: {error.str()} → start again; nothing was lost")
-        if partition in self._partitions.claims and error.code() in _OUT_OF_RANGE | _GONE:
-            self._stop(partition, Reason.OUT_OF_RANGE if error.code() in _OUT_OF_RANGE else Reason.TOPIC_GONE)
+        reason = next((reason for reason, codes in _STOPPING.items() if error.code() in codes), None)
+        if partition in self._partitions.claims and reason is not None:
+            self._stop(partition, reason)
             self._assign()
         else:
             _log.warning("kafka_error", error=error.str(), partition=partition)
@@ -148,13 +160,11 @@ class Loop:
         offsets = [TopicPartition(self._topic.name, span.claim.partition, span.stop) for span in batch.spans]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
+            for at in offsets:
+                _, high = self._consumer.get_watermark_offsets(at, cached=True)
+                self._metrics.lag.labels(str(at.partition)).set(max(0, high - at.offset))
         except KafkaException as error:
-            _log.debug("mirror_commit_failed", error=str(error))
-        for span in batch.spans:
-            partition = span.claim.partition
-            at = TopicPartition(self._topic.name, partition)
-            _, high = self._consumer.get_watermark_offsets(at, cached=True)
-            self._metrics.lag.labels(str(partition)).set(max(0, high - span.stop))
+            _log.debug("mirror_failed", error=str(error))
 
     def _on_fenced(self, partitions: set[int]) -> None:
         """Nothing in flight counts any more; what is still ours goes on from what the database says."""
@@ -189,13 +199,23 @@ class Loop:
             if isinstance(future.exception(), Discarded):
                 continue
             claim = claimed(future)
-            reason = Reason.TOPIC_RECREATED if claim is None else misplaced(claim, low, high)
+            reason = Reason.TOPIC_RECREATED if claim is None else self._misplaced(claim, low, high)
             if claim is None or reason is not None:
                 self._stop(number, reason or Reason.TOPIC_RECREATED)
             else:
                 self._partitions.own(claim)
                 _log.info("partition_claimed", partition=number, epoch=claim.epoch, offset=claim.next_offset)
         self._assign()
+
+    def _misplaced(self, claim: Claim, low: int, high: int) -> Reason | None:
+        """Looks again before it says so: while the claim waited, its former owner may have read on."""
+        if misplaced(claim, low, high) is None:
+            return None
+        at = TopicPartition(self._topic.name, claim.partition)
+        try:
+            return misplaced(claim, *self._consumer.get_watermark_offsets(at, timeout=5))
+        except KafkaException:
+            return None  # if it is so, the broker will say that the offset is out of range
 
     def _assign(self) -> None:
         """Fetch what is claimed, from where we are."""
@@ -218,11 +238,12 @@ class Loop:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Nothing is fetched before the database has granted the claim: an error in here would be swallowed.
         self._new_term({p.partition for p in partitions})
+        self._partitions.joined = True
         consumer.assign([])
         _log.info("partitions_assigned", partitions=sorted(self._partitions.assigned))
 
     def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
-        if not self._writer.drain(_REVOKE_S):
+        if not self._writer.drain(0 if self._stopping else _REVOKE_S):
             _log.warning("batch_discarded", reason="revoked")
         self._reap()
         self._new_term(set())

@@ -86,22 +86,22 @@ class Outbox:
         )
         return [SuccessAck(*row) for row in rows]
 
-    def mark(self, acks: Sequence[SuccessAck], dead: Sequence[Buried]) -> None:
+    def mark_acks(self, acks: Sequence[SuccessAck]) -> None:
+        """Kafka has these, which are in the order of their offsets."""
+        reached = {(ack.topic_id, ack.partition): ack.last_offset + 1 for ack in acks}
+        for (topic_id, partition), offset in sorted(reached.items()):
+            self._open().execute(
+                "UPDATE kafka_offsets SET acked_offset = greatest(acked_offset, %s)"
+                " WHERE topic_id = %s AND partition = %s AND owner = %s",
+                [offset, topic_id, partition, self._owner],
+            )
+
+    def mark_dead_letters(self, dead: Sequence[Buried]) -> None:
         """Kafka has these."""
-        connection = self._open()
-        with connection.transaction():
-            if dead:
-                connection.execute(
-                    "UPDATE dead_letters SET published_at = now()"
-                    " FROM unnest(%s::text[], %s::int4[], %s::int8[]) AS done (topic_id, partition, at_offset)"
-                    ' WHERE (dead_letters.topic_id, dead_letters.partition, dead_letters."offset")'
-                    " = (done.topic_id, done.partition, done.at_offset)",
-                    [[d.topic_id for d in dead], [d.partition for d in dead], [d.offset for d in dead]],
-                )
-            reached = {(ack.topic_id, ack.partition): ack.last_offset + 1 for ack in acks}
-            for (topic_id, partition), offset in sorted(reached.items()):
-                connection.execute(
-                    "UPDATE kafka_offsets SET acked_offset = greatest(acked_offset, %s)"
-                    " WHERE topic_id = %s AND partition = %s AND owner = %s",
-                    [offset, topic_id, partition, self._owner],
-                )
+        self._open().execute(
+            "UPDATE dead_letters SET published_at = now()"
+            " FROM unnest(%s::text[], %s::int4[], %s::int8[]) AS done (topic_id, partition, at_offset)"
+            ' WHERE (dead_letters.topic_id, dead_letters.partition, dead_letters."offset")'
+            " = (done.topic_id, done.partition, done.at_offset)",
+            [[d.topic_id for d in dead], [d.partition for d in dead], [d.offset for d in dead]],
+        )

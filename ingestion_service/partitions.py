@@ -12,6 +12,7 @@ class Reason(StrEnum):
     RETENTION_OVERTOOK = "retention_overtook"
     TRUNCATED = "truncated"
     OUT_OF_RANGE = "offset_out_of_range"
+    UNREADABLE = "unreadable"
     TOPIC_RECREATED = "topic_recreated"
     TOPIC_GONE = "topic_gone"
     FENCED = "fenced"
@@ -30,6 +31,7 @@ class Partitions:
     """One term's state; numbers are partitions."""
 
     def __init__(self) -> None:
+        self.joined = False  # the group has given us a share, be it empty
         self.assigned: set[int] = set()
         self.claiming: dict[int, tuple[Future[object], int, int]] = {}  # with low and high watermark
         self.claims: dict[int, Claim] = {}
@@ -38,6 +40,7 @@ class Partitions:
 
     def reset(self, assigned: set[int]) -> None:
         """A new term."""
+        self.joined = False
         self.assigned = assigned
         self.claiming.clear()
         self.claims.clear()

@@ -5,17 +5,17 @@ A crash between the two gives a second copy with the same topic id, partition an
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import psycopg
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from ingestion_service import acks
 from ingestion_service.acks import Outgoing
 from ingestion_service.metrics import Metrics
 from ingestion_service.outbox import Outbox
-from shared import db, log
+from shared import log
 from shared.failpoints import Failpoints
 from shared.settings import TopicSettings
 
@@ -63,71 +63,89 @@ class Relay:
             self._wake.clear()
             last = self._closing.is_set()
             try:
-                while self._round():
+                while self._acks() | self._dead_letters():
                     pass
-            except (psycopg.Error, KafkaException) as error:
-                if isinstance(error, psycopg.Error) and db.classify(error) is not db.Fault.RETRY:
-                    _log.error("relay_failed", error=str(error).strip())
-                else:
-                    _log.warning("relay_delayed", error=str(error).strip())
-                self._outbox.close()
-                self._closing.wait(_IDLE_S)
+            except (psycopg.OperationalError, KafkaException) as error:
+                self._later("relay_delayed", error)
+            except Exception as error:  # noqa: BLE001 what we don't know must not end the acks of all that follows
+                self._later("relay_failed", error)
         self._outbox.close()
 
-    def _round(self) -> bool:
-        """Publishes and marks what there is; whether there may be more."""
+    def _later(self, event: str, error: Exception) -> None:
+        _log.warning(event, error=str(error).strip())
+        self._outbox.close()
+        self._closing.wait(_IDLE_S)
+
+    def _acks(self) -> bool:
+        """Publishes and marks success acks; whether there may be more."""
         done = self._outbox.acks(_AT_ONCE)
-        dead = self._outbox.dead_letters(_AT_ONCE)
         oldest = min((ack.committed_at for ack in done), default=None)
         self._metrics.ack_lag.set(0 if oldest is None else max(0.0, (datetime.now(UTC) - oldest).total_seconds()))
-        if not done and not dead:
-            return False
-        self._failpoints.hit("relay.before_publish")
-        letters = [make(self._settings, letter) for letter in dead for make in (acks.dead_letter, acks.error)]
-        self._publish([acks.success(self._settings, ack) for ack in done] + letters)
-        self._failpoints.hit("relay.before_mark")
-        self._outbox.mark(done, dead)
-        return len(done) == _AT_ONCE or len(dead) == _AT_ONCE
+        if done:
+            self._failpoints.hit("relay.before_publish")
+            self._publish([acks.success(self._settings, ack) for ack in done])
+            self._failpoints.hit("relay.before_mark")
+            self._outbox.mark_acks(done)
+        return len(done) == _AT_ONCE
 
-    def _publish(self, records: Iterable[Outgoing]) -> None:
-        """Returns once Kafka has all of them.
+    def _dead_letters(self) -> bool:
+        """Publishes and marks dead letters with their error acks; whether there may be more."""
+        dead = self._outbox.dead_letters(_AT_ONCE)
+        if dead:
+            self._publish([make(self._settings, letter) for letter in dead for make in (acks.dead_letter, acks.error)])
+            self._failpoints.hit("relay.before_mark_dead_letters")
+            self._outbox.mark_dead_letters(dead)
+        return len(dead) == _AT_ONCE
+
+    def _publish(self, records: Sequence[Outgoing]) -> None:
+        """Returns once Kafka has all of them; of what is too large for it, everything but the value.
 
         Raises:
             KafkaException: it has not.
         """
-        failures: list[KafkaException] = []
+        failed: list[tuple[Outgoing, KafkaError]] = []
         pending = 0
 
-        def delivered(error: object, message: Message) -> None:
+        def delivered(record: Outgoing, error: KafkaError | None) -> None:
             nonlocal pending
             pending -= 1
             if error is None:
-                self._metrics.relayed.labels(message.topic()).inc()
+                self._metrics.relayed.labels(record.topic).inc()
             else:
-                failures.append(KafkaException(error))
+                failed.append((record, error))
 
         for record in records:
-            while not self._produced(record, delivered):
-                self._producer.poll(0.1)
+            error = self._produce(record, delivered)
             pending += 1
+            if error is not None:
+                delivered(record, error)
         deadline = time.monotonic() + _DELIVERY_TIMEOUT_S
         while pending and time.monotonic() < deadline:
             self._producer.poll(0.1)
-        if failures:
-            raise failures[0]
         if pending:
             self._producer.purge()
-            raise KafkaException(f"{pending} acks weren't delivered within {_DELIVERY_TIMEOUT_S:.0f} s")
+            raise KafkaException(f"{pending} records weren't delivered within {_DELIVERY_TIMEOUT_S:.0f} s")
+        for record, error in failed:
+            if error.code() != KafkaError.MSG_SIZE_TOO_LARGE or record.value is None:
+                raise KafkaException(error)
+        if failed:
+            self._publish([acks.without_value(record) for record, _ in failed])
 
-    def _produced(self, record: Outgoing, delivered: object) -> bool:
-        try:
-            self._producer.produce(
-                record.topic,
-                record.value,
-                record.key,
-                headers=record.headers,
-                on_delivery=delivered,  # type: ignore[arg-type]
-            )
-        except BufferError:
-            return False
-        return True
+    def _produce(self, record: Outgoing, delivered: Callable[[Outgoing, KafkaError | None], None]) -> KafkaError | None:
+        """Hands the record over, once there is room; its own size can be refused at once."""
+
+        def on_delivery(error: KafkaError | None, _message: object) -> None:
+            delivered(record, error)
+
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic, record.value, record.key, headers=record.headers, on_delivery=on_delivery
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                refused: KafkaError = error.args[0]
+                return refused
+            else:
+                return None

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, TopicDescription  # type: ignore[attr-defined]
 
-from shared.errors import PlumblineError
+from shared.errors import PlumblineError, Unavailable
 
 _LOOK_EVERY_S = 5.0
 
@@ -36,7 +36,9 @@ class Topic:
             self.identity()
         except KafkaException as error:
             if error.args[0].code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION):
-                raise
+                raise Unavailable(
+                    f"topic {self.name} can't be read ({error.args[0].str()}) → check KAFKA_* and the broker's ACLs"
+                ) from None
             raise PlumblineError(
                 f"topic {self.name} doesn't exist → make it (`python -m shared.topics`) or set TOPIC_READINGS"
             ) from None

@@ -1,5 +1,6 @@
 """The thread that talks to the database: claims and batches, one after the other, for as long as it takes."""
 
+import dataclasses
 import queue
 import random
 import threading
@@ -51,6 +52,7 @@ class Writer:
         self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._places = threading.Semaphore(capacity + 1)  # one being written
         self._term = 0
+        self.retrying = False  # the database is away
         self._term_ended = threading.Event()
         self._idle = threading.Condition()
         self._pending = 0
@@ -88,12 +90,15 @@ class Writer:
         self._term += 1
         self._term_ended.set()
 
-    def close(self) -> None:
-        """Ends the thread after what it is doing."""
+    def close(self, timeout_s: float) -> None:
+        """Ends the thread, within this time: a transaction that takes longer ends with the process, rolled back."""
         self.end_term()
         self._queue.put(None)
-        self._thread.join(timeout=10)
-        self._store.close()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            _log.warning("transaction_abandoned")
+        else:
+            self._store.close()
 
     def _enqueue(self, run: Callable[[], object]) -> "Future[object]":
         future: Future[object] = Future()
@@ -122,7 +127,7 @@ class Writer:
             if work.term != self._term:
                 raise Discarded
             try:
-                return work.run()
+                result = work.run()
             except psycopg.Error as error:
                 if db.classify(error) is not db.Fault.RETRY:
                     raise PlumblineError(
@@ -130,6 +135,7 @@ class Writer:
                         "→ mend it and start again; nothing was lost"
                     ) from error
                 attempt += 1
+                self.retrying = True
                 self._store.close()
                 self._metrics.retries.inc()
                 wait = backoff_seconds(attempt, random.random())  # noqa: S311
@@ -137,22 +143,30 @@ class Writer:
                     "database_unavailable", attempt=attempt, retry_in_s=round(wait, 2), error=str(error).strip()
                 )
                 self._term_ended.wait(wait)
+            else:
+                self.retrying = False
+                return result
 
     def _commit(self, batch: Batch) -> None:
         started = time.monotonic()
-        if batch.attempted and self._store.committed(batch.spans):
-            _log.info("commit_confirmed")  # the connection broke after COMMIT: it had happened
-        else:
-            batch.attempted = True
-            try:
-                late = self._committer.commit(batch)
-            except Fenced as fenced:
-                self._metrics.fenced.inc()
-                _log.warning("batch_fenced", partitions=sorted(fenced.partitions))
-                raise
-            self._metrics.late.inc(late)
+        if not (batch.attempted and self._store.committed(batch.spans)):
+            self._write(batch)
         self._metrics.commit_seconds.observe(time.monotonic() - started)
         self._count(batch)
+
+    def _write(self, batch: Batch) -> None:
+        again, batch.attempted = batch.attempted, True
+        first_time = [dataclasses.replace(span) for span in batch.spans]
+        try:
+            self._metrics.late.inc(self._committer.commit(batch))
+        except Fenced as fenced:
+            # A COMMIT whose reply was cut off may have been under way until now: then it is our own that fences us.
+            if again and self._store.committed(batch.spans):
+                batch.spans = first_time
+                return
+            self._metrics.fenced.inc()
+            _log.warning("batch_fenced", partitions=sorted(fenced.partitions))
+            raise
 
     def _count(self, batch: Batch) -> None:
         events = self._metrics.events

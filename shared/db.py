@@ -19,7 +19,7 @@ class Fault(Enum):
 
 
 _RETRY_CLASSES = {"08", "25", "40", "53", "55", "57"}
-_POISON_CLASSES = {"22", "23"}
+_POISON_CLASSES = {"22", "23", "54"}
 
 
 def classify(error: psycopg.Error) -> Fault:
@@ -60,10 +60,9 @@ def unavailable(conninfo: str, error: psycopg.Error) -> Unavailable:
     parts = psycopg.conninfo.conninfo_to_dict(conninfo)
     where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
     reason = " ".join(str(error).split()) or type(error).__name__
-    return Unavailable(
-        f"Postgres at {where} can't be used as {parts.get('user', '')} ({reason}) "
-        "→ start it (`plumbline up`) or set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME"
-    )
+    away = "start it (`plumbline up`) or set DB_HOST, DB_PORT"
+    remedy = "set DB_USER, DB_PASSWORD, DB_NAME" if _refused(error) else away
+    return Unavailable(f"Postgres at {where} can't be used as {parts.get('user', '')} ({reason}) → {remedy}")
 
 
 def pool(conninfo: str, size: int, **kwargs: Any) -> ConnectionPool:

@@ -55,7 +55,7 @@ class KafkaSettings(Settings):
     kafka_ssl_certificate_location: str = Field("", description="client certificate, with *SSL")
     kafka_ssl_key_location: str = Field("", description="client key, with *SSL")
     kafka_session_timeout_ms: int = Field(
-        45_000, ge=1_000, le=3_600_000, description="a consumer that is silent for so long has left the group"
+        10_000, ge=1_000, le=3_600_000, description="a consumer that is silent for so long has left the group"
     )
     kafka_max_poll_interval_ms: int = Field(
         300_000, ge=1_000, le=86_400_000, description="a consumer that doesn't poll for so long has left the group"

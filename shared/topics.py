@@ -11,6 +11,8 @@ from shared import kafka, lifecycle
 from shared.errors import PlumblineError, Unavailable
 from shared.settings import TopicSettings, help_text, load
 
+# A dead letter is a record as large as the broker takes by default, with more headers.
+DEAD_LETTER_BYTES = 2_097_152
 ACK_OUTCOMES = ("success", "validation-error", "db-error", "general-error", "default")
 
 
@@ -47,7 +49,8 @@ def _created(client: AdminClient, settings: TopicSettings, name: str, timeout_s:
         name,
         num_partitions=settings.topic_partitions,
         replication_factor=settings.topic_replication_factor,
-        config={"compression.type": "producer"},
+        config={"compression.type": "producer"}
+        | ({"max.message.bytes": str(DEAD_LETTER_BYTES)} if name == settings.topic_dead_letters else {}),
     )
     try:
         client.create_topics([topic], operation_timeout=timeout_s)[name].result()

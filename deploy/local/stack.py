@@ -221,6 +221,7 @@ def _down(home: Path, parts: Sequence[str], say: Say) -> list[str]:
         _stop_part(home, name, running[name])
     if "postgres" in parts:
         postgres.stop(home, [])  # backends that outlived a killed server
+    process.collect()
     return others + known
 
 

@@ -90,7 +90,7 @@ def _parse_same_length(texts: Sequence[str], length: int) -> npt.NDArray[np.int6
     good &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour <= 23) & (minute <= 59) & (second <= 59)
     months = np.where(good, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
     days = months.astype("datetime64[D]").view(np.int64)
-    good &= day <= (months + 1).astype("datetime64[D]").view(np.int64) - days
+    good &= day <= (months + np.timedelta64(1, "M")).astype("datetime64[D]").view(np.int64) - days
     seconds = (days + day - 1) * 86_400 + (hour * 3_600 + minute * 60 + second)
     micros = seconds * 1_000_000 + _fraction(digits, length)
     return np.where(good, micros, BAD)

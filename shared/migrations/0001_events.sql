@@ -11,11 +11,18 @@ CREATE TABLE metrics (
     name        text COLLATE "C" NOT NULL UNIQUE
 );
 
--- A layout is a set of metric names, sorted by code point; `metric_ids` is in the same order.
+-- No name holds a newline. Immutable indeed, though array_to_string and convert_to aren't for every type and encoding.
+CREATE FUNCTION layout_digest(names text[]) RETURNS bytea
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog
+AS $$ SELECT sha256(convert_to(array_to_string(names, E'\n'), 'UTF8')) $$;
+
+-- A layout is a set of metric names, sorted by code point; `metric_ids` is in the same order. The digest stands for
+-- the names in the index: 256 names of 64 characters are more than an index row can hold.
 CREATE TABLE layouts (
     id          int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    metrics     text[] COLLATE "C" NOT NULL UNIQUE,
-    metric_ids  int4[] NOT NULL
+    metrics     text[] COLLATE "C" NOT NULL,
+    metric_ids  int4[] NOT NULL,
+    digest      bytea NOT NULL GENERATED ALWAYS AS (layout_digest(metrics)) STORED UNIQUE
 );
 
 -- Who sends what: a row from the first event of a device in a layout on.
@@ -55,7 +62,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('plumbline.partitions'));
     FOREACH day IN ARRAY days LOOP
         name := 'events_' || to_char(day, 'YYYYMMDD');
-        CONTINUE WHEN to_regclass('public.' || name) IS NOT NULL;
+        CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.' || name) AND relispartition);
         EXECUTE format('CREATE TABLE public.%I (LIKE public.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
         EXECUTE format(
             'ALTER TABLE public.events ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
@@ -85,7 +92,7 @@ DECLARE
     found_id int4;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('plumbline.layouts'));
-    SELECT l.id INTO found_id FROM layouts l WHERE l.metrics = names COLLATE "C";
+    SELECT l.id INTO found_id FROM layouts l WHERE l.digest = layout_digest(names);
     IF found_id IS NOT NULL OR (SELECT count(*) FROM layouts) >= max_layouts THEN
         RETURN found_id;
     END IF;

@@ -72,7 +72,7 @@ BEGIN
         SELECT generate_series(date_trunc(unit, from_time), to_time - interval '1 microsecond', ('1 ' || unit)::interval)
     LOOP
         name := parent || '_' || to_char(start, pattern);
-        CONTINUE WHEN to_regclass('public.' || name) IS NOT NULL;
+        CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.' || name) AND relispartition);
         EXECUTE format('CREATE TABLE public.%I (LIKE public.stats INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
         EXECUTE format(
             'ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',

@@ -7,6 +7,7 @@ from importlib import resources
 import psycopg
 from psycopg import sql
 
+from shared import db
 from shared.errors import PlumblineError
 
 ROLES = ("plumbline_ingestion", "plumbline_aggregation", "plumbline_api", "plumbline_readonly")
@@ -41,9 +42,13 @@ def require(conninfo: str) -> None:
 
     Raises:
         PlumblineError: it has not.
-        psycopg.OperationalError: the database can't be reached.
+        Unavailable: the database can't be reached.
     """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    try:
+        connecting = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise db.unavailable(conninfo, error) from None
+    with connecting as connection:
         try:
             known = {name for (name,) in connection.execute("SELECT name FROM schema_migrations").fetchall()}
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):

@@ -1,13 +1,28 @@
-"""Ingestion dies at exact spots under load: every event is there once afterwards, and nothing else."""
+"""Ingestion dies at exact spots under load: every event is there once afterwards, acknowledged, and nothing else."""
 
+import json
 import signal
 
 import pytest
 
-from tests.pipeline import Service, assert_accounts, caught_up, event, ingestion, produce, running, wait_for
+from shared.topics import ack_topic
+from tests.pipeline import (
+    Service,
+    assert_accounts,
+    caught_up,
+    consume_all,
+    event,
+    high_watermarks,
+    ingestion,
+    produce,
+    running,
+    wait_for,
+)
 from tests.servers import Database, Topics
 
-EVENTS = 20_000
+RECORDS = 20_000
+POISON_EVERY = 7
+GOOD = [i for i in range(RECORDS) if i % POISON_EVERY]
 SPOTS = [
     "ingestion.after_copy",
     "ingestion.after_compare_and_set",
@@ -15,27 +30,52 @@ SPOTS = [
     "ingestion.after_commit",
     "relay.before_publish",
     "relay.before_mark",
+    "relay.before_mark_dead_letters",
 ]
 
 
 def load(topics: Topics) -> None:
-    produce(
-        topics,
-        [event(f"d{i % 97}", i // 97, m=i, n=1) for i in range(EVENTS)],
-        [f"d{i % 97}".encode() for i in range(EVENTS)],
-    )
+    """Good events, and between them what can't be taken."""
+    good = set(GOOD)
+    values = [event(f"d{i % 97}", i // 97, m=i, n=1) if i in good else b"poison" for i in range(RECORDS)]
+    produce(topics, values, [f"d{i % 97}".encode() for i in range(RECORDS)])
 
 
 def finish(topics: Topics, database: Database) -> None:
-    """A successor takes over and ends the work."""
+    """A successor takes over and ends the work: all is stored once, counted, and told at least once."""
     with running("ingestion_service", ingestion(topics, database)) as service:
         wait_for(lambda: service.status is not None or caught_up(topics, database), "caught up")
         service.send(signal.SIGTERM)
         assert service.wait(15) == 0
-    assert assert_accounts(database) == {"persisted": EVENTS, "duplicates": 0, "conflicts": 0, "dead_letters": 0}
+    dead = RECORDS - len(GOOD)
+    expected = {"persisted": len(GOOD), "duplicates": 0, "conflicts": 0, "dead_letters": dead}
+    assert assert_accounts(database) == expected
     with database.connect() as connection:
         (total,) = connection.execute("SELECT sum(value) FROM readings WHERE metric = 'm'").fetchone() or (None,)
-    assert total == sum(range(EVENTS))
+        unmarked = connection.execute(
+            "SELECT (SELECT count(*) FROM dead_letters WHERE published_at IS NULL),"
+            " (SELECT count(*) FROM kafka_offsets WHERE acked_offset <> next_offset)"
+        ).fetchone()
+    assert total == sum(GOOD)
+    assert unmarked == (0, 0)
+    assert_told(topics, dead)
+
+
+def assert_told(topics: Topics, dead: int) -> None:
+    """Success acks cover every offset, each range always with the same words; every dead letter is on its topic."""
+    ranges: dict[tuple[int, int], str] = {}
+    for _, value, _ in consume_all(topics, ack_topic(topics.settings, "success"), 1):
+        ack = json.loads(value or b"")
+        text = json.dumps(ack, sort_keys=True)
+        assert ranges.setdefault((ack["partition"], ack["first_offset"]), text) == text
+    for partition, end in high_watermarks(topics).items():
+        acks = [json.loads(text) for (p, _), text in sorted(ranges.items()) if p == partition]
+        covered = [offset for ack in acks for offset in range(ack["first_offset"], ack["last_offset"] + 1)]
+        assert covered == list(range(end))
+    letters = consume_all(topics, topics.settings.topic_dead_letters, dead)
+    names = ("plumbline.error.partition", "plumbline.error.offset")
+    assert len({tuple(headers[name] for name in names) for _, _, headers in letters}) == dead
+    assert {value for _, value, _ in letters} == {b"poison"}
 
 
 @pytest.mark.parametrize("spot", SPOTS)
@@ -44,7 +84,9 @@ def test_killed_at_an_exact_spot(spot: str, topics: Topics, database: Database) 
     settings = ingestion(topics, database, FAILPOINTS=f"{spot}=kill@2", BATCH_MAX_EVENTS=1_000, BATCH_LINGER_MS=10)
     with running("ingestion_service", settings) as service:
         assert service.wait(60) == -signal.SIGKILL
-    assert not caught_up(topics, database), "it died after the work was done: this tests nothing"
+    with database.connect() as connection:
+        told = connection.execute("SELECT bool_and(acked_offset = next_offset) FROM kafka_offsets").fetchone()
+    assert not (caught_up(topics, database) and told == (True,)), "it died after the work was done: this tests nothing"
     finish(topics, database)
 
 

@@ -1,5 +1,6 @@
 """The sink against the real Kafka and the real Postgres."""
 
+import hashlib
 import json
 import signal
 from collections.abc import Callable
@@ -169,3 +170,25 @@ def test_what_only_the_database_refuses_is_found_and_its_neighbours_stay(topics:
         codes = connection.execute("SELECT code, value FROM dead_letters").fetchall()
     assert codes == [("database_rejected", poison)]
     assert assert_accounts(database) == {"persisted": 4, "duplicates": 1, "conflicts": 0, "dead_letters": 1}
+
+
+def test_the_widest_layout_is_stored(topics: Topics, database: Database) -> None:
+    """256 names of 64 characters: more than an index row can hold."""
+    names = [f"{hashlib.sha256(bytes([i])).hexdigest()[:61]}{i:03}" for i in range(256)]
+    produce(topics, [event("a", second, **dict.fromkeys(names, 1.0)) for second in range(3)])
+    ingest(topics, database)
+    assert assert_accounts(database)["persisted"] == 3
+
+
+def test_a_large_dead_letter_leaves_and_holds_up_nothing(topics: Topics, database: Database) -> None:
+    large = b"x" * 999_900
+    produce(topics, [large, event("a", 1, m=1)], [b"a", b"a"])
+    ingest(topics, database)
+    letters = consume_all(topics, topics.settings.topic_dead_letters, 1)
+    assert [value for _, value, _ in letters] == [large]
+    with database.connect() as connection:
+        waiting = connection.execute(
+            "SELECT (SELECT count(*) FROM dead_letters WHERE published_at IS NULL),"
+            " (SELECT count(*) FROM kafka_offsets WHERE acked_offset < next_offset)"
+        ).fetchone()
+    assert waiting == (0, 0)

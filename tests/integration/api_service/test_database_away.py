@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from api_service.settings import ApiSettings
-from tests.integration.api_service.proxy import Proxy, proxied
 from tests.integration.api_service.warehouse import Warehouse, at
+from tests.proxy import Proxy, proxied
 
 Serve = Callable[..., httpx.Client]
 ASK = "/stats?from=2025-05-01T00:00:00Z&to=2025-05-01T01:00:00Z&bucket=none"

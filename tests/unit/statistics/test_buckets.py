@@ -98,7 +98,7 @@ def test_every_edge_is_a_multiple_on_the_wall_clock(start: datetime, seconds: in
     found = edges(np.datetime64(start), np.datetime64(end), bucket, tz)
     assert found[0] <= np.datetime64(start) < found[1]
     assert found[-2] < np.datetime64(end) <= found[-1]
-    assert (np.diff(found) > np.timedelta64(0)).all()
+    assert (np.diff(found) > np.timedelta64(0, "us")).all()
     for edge in found.astype("datetime64[s]").astype(int).tolist():
         wall = datetime.fromtimestamp(edge, tz)
         before = datetime.fromtimestamp(edge - 1, tz)

@@ -18,8 +18,7 @@ class Proxy:
         self.port = self._listening.getsockname()[1]
 
     def cut(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        _close(self._listening)
         while self._open:
             _close(self._open.pop())
 
