@@ -74,6 +74,12 @@ def collect() -> None:
 
 
 def alive(process: psutil.Process) -> bool:
+    """Whether it still runs. A Java process whose first thread has ended looks like a zombie, and holds its ports yet:
+    of our own children we ask the kernel instead.
+    """
+    for child in _children:
+        if child.pid == process.pid:
+            return child.poll() is None
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
