@@ -1,6 +1,5 @@
 """`python -m aggregation_service`: events → statistics of closed buckets, kept right as late data comes."""
 
-import argparse
 import sys
 import threading
 
@@ -12,8 +11,9 @@ from aggregation_service.scheduler import Scheduler
 from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store
 from shared import db, lifecycle, log, metrics_server
+from shared.errors import EXIT_UNAVAILABLE
 from shared.failpoints import Failpoints
-from shared.settings import help_text, load
+from shared.settings import command_line, load
 
 _log = log.get(__name__)
 _FROZEN_S = 60.0  # a process that is silent for longer, between runs too, loses its turn
@@ -21,12 +21,11 @@ _FROZEN_S = 60.0  # a process that is silent for longer, between runs too, loses
 
 def main() -> int:
     """Settings → wiring → run until SIGTERM, or once."""
-    parser = argparse.ArgumentParser(
-        prog="python -m aggregation_service",
-        description="Rolls events up into statistics by device, metric and bucket, and makes them again for late data.",
-        epilog=help_text(AggregationSettings)
-        + "\n\nexample: DB_HOST=localhost DB_USER=plumbline_aggregation python -m aggregation_service --once",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line(
+        AggregationSettings,
+        "aggregation_service",
+        "Rolls events up into statistics by device, metric and bucket, and makes them again for late data.",
+        "DB_HOST=localhost DB_USER=plumbline_aggregation python -m aggregation_service --once",
     )
     parser.add_argument(
         "--once", action="store_true", help="work in what is there and exit; 69 when another process has the turn"
@@ -67,7 +66,7 @@ def _once(scheduler: Scheduler, conninfo: str, stop: threading.Event) -> int:
         raise db.unavailable(conninfo, error) from error
     if not done:
         sys.stderr.write("another aggregator has the turn → stop it first, or leave the work to it\n")
-        return 69
+        return EXIT_UNAVAILABLE
     return 0
 
 

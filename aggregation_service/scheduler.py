@@ -13,12 +13,11 @@ from aggregation_service.repair import Repairer
 from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store
 from shared import log
-from shared.db import Fault, classify
+from shared.db import Fault, backoff_seconds, classify
 from shared.errors import ConfigurationError, PlumblineError
 from shared.failpoints import Failpoints
 
 _log = log.get(__name__)
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 _GRACE_S = 8.0  # what a statement may still take after SIGTERM
 _ACKS = 10_000
 
@@ -50,8 +49,8 @@ class Scheduler:
                 self.run_once(stop)
             except psycopg.Error as error:
                 self._retry_or_stop(error)
-                wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**failures) * random.uniform(0.5, 1.0)  # noqa: S311
-                failures = min(failures + 1, 10)
+                failures += 1
+                wait = backoff_seconds(failures, random.random())  # noqa: S311
             else:
                 failures = 0
                 interval = 0.0 if self.more else self._settings.aggregation_interval_seconds

@@ -1,6 +1,5 @@
 """`python -m api_service`: settings → wiring → uvicorn, until SIGTERM."""
 
-import argparse
 import os
 import socket
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from api_service.app import create_app
 from api_service.settings import ApiSettings
 from shared import lifecycle, log, metrics_server
 from shared.errors import ConfigurationError
-from shared.settings import help_text, load
+from shared.settings import command_line, load
 
 # What a request may still take once the process was told to stop.
 _GRACE_S = 5
@@ -20,11 +19,11 @@ _GRACE_S = 5
 
 def main() -> int:
     """Serves until SIGTERM or SIGINT; 0 then."""
-    argparse.ArgumentParser(
-        prog="python -m api_service",
-        description="The HTTP API: tokens, statistics, devices, health. Its documentation is at /docs.",
-        epilog=help_text(ApiSettings),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    command_line(
+        ApiSettings,
+        "api_service",
+        "The HTTP API: tokens, statistics, devices, health. Its documentation is at /docs.",
+        "DB_HOST=localhost DB_USER=plumbline_api AUTH_SIGNING_KEY_FILE=key.pem python -m api_service",
     ).parse_args()
     settings = load(ApiSettings)
     log.configure("api", settings)

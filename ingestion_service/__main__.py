@@ -1,6 +1,5 @@
 """`python -m ingestion_service`: Kafka → Postgres, each event once."""
 
-import argparse
 import threading
 import uuid
 
@@ -20,7 +19,7 @@ from ingestion_service.writer import Writer
 from shared import db, kafka, lifecycle, log, metrics_server, migrations
 from shared.events import Decoder
 from shared.failpoints import Failpoints
-from shared.settings import help_text, load
+from shared.settings import command_line, load
 from shared.topics import DEAD_LETTER_BYTES
 
 _log = log.get(__name__)
@@ -30,12 +29,11 @@ _RELAY_STOP_S = 3.0
 
 def main() -> int:
     """Settings → wiring → run until SIGTERM."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ingestion_service",
-        description="Consumes TOPIC_READINGS and persists every event to Postgres exactly once.",
-        epilog=help_text(IngestionSettings)
-        + "\n\nexample: KAFKA_BOOTSTRAP_SERVERS=localhost:9092 DB_HOST=localhost python -m ingestion_service",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line(
+        IngestionSettings,
+        "ingestion_service",
+        "Consumes TOPIC_READINGS and persists every event to Postgres exactly once.",
+        "KAFKA_BOOTSTRAP_SERVERS=localhost:9092 DB_HOST=localhost python -m ingestion_service",
     )
     parser.parse_args()
     settings = load(IngestionSettings)

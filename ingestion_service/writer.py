@@ -34,11 +34,6 @@ class _Work:
     term: int
 
 
-def backoff_seconds(attempt: int, jitter: float) -> float:
-    """The wait before this attempt (1, 2, …): 0.1 s doubling to 5 s, less up to half; `jitter` is in [0, 1)."""
-    return min(5.0, 0.1 * 2.0 ** min(attempt - 1, 10)) * (1 - jitter / 2)
-
-
 class Writer:
     """Runs until `close`. Errors that a retry mends are retried here; what is left comes with the future.
 
@@ -138,7 +133,7 @@ class Writer:
                 self.retrying = True
                 self._store.close()
                 self._metrics.retries.inc()
-                wait = backoff_seconds(attempt, random.random())  # noqa: S311
+                wait = db.backoff_seconds(attempt, random.random())  # noqa: S311
                 _log.warning(
                     "database_unavailable", attempt=attempt, retry_in_s=round(wait, 2), error=str(error).strip()
                 )

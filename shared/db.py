@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool
 
 from shared.errors import Unavailable
 
@@ -33,6 +33,11 @@ def classify(error: psycopg.Error) -> Fault:
     if state[:2] in _RETRY_CLASSES or state.startswith("58"):
         return Fault.RETRY
     return Fault.POISON if state[:2] in _POISON_CLASSES else Fault.STOP
+
+
+def backoff_seconds(attempt: int, jitter: float) -> float:
+    """The wait before this attempt (1, 2, …): 0.1 s doubling to 5 s, less up to half; `jitter` is in [0, 1)."""
+    return min(5.0, 0.1 * 2.0 ** min(attempt - 1, 10)) * (1 - jitter / 2)
 
 
 def wait_ready(conninfo: str, timeout_s: float) -> None:
@@ -65,15 +70,8 @@ def unavailable(conninfo: str, error: psycopg.Error) -> Unavailable:
     return Unavailable(f"Postgres at {where} can't be used as {parts.get('user', '')} ({reason}) → {remedy}")
 
 
-def pool(conninfo: str, size: int, **kwargs: Any) -> ConnectionPool:
-    """A pool that the caller opens; a full waiting line is refused at once."""
-    return ConnectionPool(
-        conninfo, min_size=0, max_size=size, open=False, max_waiting=size * 8, timeout=1.0, **_defaults(kwargs)
-    )
-
-
 def async_pool(conninfo: str, size: int, **kwargs: Any) -> AsyncConnectionPool:
-    """The same for asyncio."""
+    """A pool that the caller opens; a full waiting line is refused at once."""
     return AsyncConnectionPool(
         conninfo, min_size=0, max_size=size, open=False, max_waiting=size * 8, timeout=1.0, **_defaults(kwargs)
     )

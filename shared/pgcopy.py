@@ -14,7 +14,7 @@ TRAILER = b"\xff\xff"
 
 Column = npt.NDArray[np.generic] | None
 
-_EPOCH_US = 946_684_800_000_000  # Postgres counts microseconds from 2000-01-01
+EPOCH_US = 946_684_800_000_000  # Postgres counts microseconds from 2000-01-01
 _FLOAT8_OID = 701
 _ARRAY_HEADER = 20  # dimensions, flags, element type, length, lower bound: int32 each
 _ARRAY_EMPTY = 12  # an array without elements has no dimension
@@ -51,7 +51,7 @@ def _wire(name: str, column: Column) -> list[tuple[str, str, tuple[int, ...], ob
     if column.ndim == 2:
         return _wire_array(name, column)
     if column.dtype.kind == "M":
-        return [(length, ">i4", (), 8), (name, ">i8", (), column.astype("datetime64[us]").view(np.int64) - _EPOCH_US)]
+        return [(length, ">i4", (), 8), (name, ">i8", (), column.astype("datetime64[us]").view(np.int64) - EPOCH_US)]
     size = column.dtype.itemsize
     return [(length, ">i4", (), size), (name, f">{column.dtype.kind}{size}", (), column)]
 

@@ -4,6 +4,7 @@ A service's settings class inherits the groups that it needs; a field's name in 
 `VAR_FILE` names a file that holds the value of VAR, for secrets.
 """
 
+import argparse
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -159,3 +160,13 @@ def help_text(cls: type[Settings]) -> str:
         shown = f" (default: {default})" if default not in ("", None) else ""
         rows.append(f"  {name.upper():34} {field.description}{shown}")
     return "environment variables (VAR_FILE names a file that holds VAR):\n" + "\n".join(rows)
+
+
+def command_line(cls: type[Settings], module: str, description: str, example: str) -> argparse.ArgumentParser:
+    """The parser of `python -m MODULE`, whose --help ends with the variables of `cls` and an example."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog=f"{help_text(cls)}\n\nexample: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

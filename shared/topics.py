@@ -1,6 +1,5 @@
 """The topics of the pipeline; `python -m shared.topics` makes those that are missing."""
 
-import argparse
 import sys
 import time
 
@@ -9,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from shared import kafka, lifecycle
 from shared.errors import PlumblineError, Unavailable
-from shared.settings import TopicSettings, help_text, load
+from shared.settings import TopicSettings, command_line, load
 
 # A dead letter is a record as large as the broker takes by default, with more headers.
 DEAD_LETTER_BYTES = 2_097_152
@@ -72,11 +71,11 @@ def _served(client: AdminClient, names: list[str]) -> bool:
 
 def main() -> int:
     """Makes what is missing and prints its names."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shared.topics",
-        description="Makes the pipeline's topics that are missing.",
-        epilog=help_text(TopicSettings) + "\n\nexample: TOPIC_PARTITIONS=12 python -m shared.topics",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line(
+        TopicSettings,
+        "shared.topics",
+        "Makes the pipeline's topics that are missing.",
+        "TOPIC_PARTITIONS=12 python -m shared.topics",
     )
     parser.parse_args()
     created = ensure(load(TopicSettings))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.pgcopy import HEADER, TRAILER
+from shared.pgcopy import EPOCH_US, HEADER, TRAILER
 from shared.statistics import Partials
 from shared.statistics.partials import concatenate, empty
 
@@ -20,7 +20,6 @@ _ARRAYS = ", ".join(f"array_agg(s.{name})" for name in (*_INTEGERS, *_FLOATS))
 # What `decode_partials` reads, of `stats s` … GROUP BY s.device, s.metric.
 SELECTED = f"s.device, s.metric, {_ARRAYS}, array_agg(octet_length(s.summary)), string_agg(s.summary, '')"
 
-_EPOCH_US = 946_684_800_000_000  # Postgres counts microseconds from 2000-01-01
 _ARRAY_HEADER = 20  # dimensions, flags, element type, length, lower bound: int32 each
 
 
@@ -51,7 +50,7 @@ def _series(fields: list[bytes]) -> Partials:
     return Partials(
         device=np.full(len(count), int.from_bytes(device, "big"), np.int32),
         metric=np.full(len(count), int.from_bytes(metric, "big"), np.int32),
-        bucket=(bucket + _EPOCH_US).view("datetime64[us]"),
+        bucket=(bucket + EPOCH_US).view("datetime64[us]"),
         count=count,
         late=late,
         **dict(zip(_FLOATS, floats, strict=True)),

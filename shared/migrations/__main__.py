@@ -1,21 +1,20 @@
 """`python -m shared.migrations`: brings the database of DB_* up to date, as its owner."""
 
-import argparse
 import os
 import sys
 
 from shared import db, lifecycle
 from shared.migrations import ROLES, migrate
-from shared.settings import DatabaseSettings, help_text, load
+from shared.settings import DatabaseSettings, command_line, load
 
 
 def main() -> int:
     """Migrates and prints what was applied."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shared.migrations",
-        description="Brings the database up to date. Roles' passwords come from <ROLE>_PASSWORD variables.",
-        epilog=help_text(DatabaseSettings) + "\n\nexample: DB_HOST=db DB_USER=owner python -m shared.migrations",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line(
+        DatabaseSettings,
+        "shared.migrations",
+        "Brings the database up to date. Roles' passwords come from <ROLE>_PASSWORD variables.",
+        "DB_HOST=db DB_USER=owner python -m shared.migrations",
     )
     parser.parse_args()
     conninfo = load(DatabaseSettings).conninfo("plumbline-migrations")

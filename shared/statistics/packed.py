@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from shared.pgcopy import EPOCH_US
 from shared.statistics.readings import Readings, joined, of_layout
 
 # The rest of the query names the events and groups them by layout and by what keeps a pack below 1 GB, such as device.
 PACKED = "layout, string_agg(int4send(device) || timestamptz_send(ts) || array_send(values), '')"
-
-_EPOCH_US = 946_684_800_000_000  # Postgres counts microseconds from 2000-01-01
 
 
 def unpack(packs: Iterable[tuple[int, bytes]], layouts: Mapping[int, npt.NDArray[np.int32]]) -> Readings:
@@ -41,5 +40,5 @@ def _unpack(pack: bytes, metric_ids: npt.NDArray[np.int32]) -> Readings:
     rows = np.frombuffer(pack, row)
     if width and (rows["array"][:, 3] != width).any():
         raise ValueError(f"an event has not the {width} values of its layout")
-    ts = (rows["ts"].astype(np.int64) + _EPOCH_US).view("datetime64[us]")
+    ts = (rows["ts"].astype(np.int64) + EPOCH_US).view("datetime64[us]")
     return of_layout(rows["device"].astype(np.int32), ts, rows["values"]["value"].astype(np.float64), metric_ids)

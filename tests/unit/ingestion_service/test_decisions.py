@@ -10,8 +10,7 @@ from psycopg import errors
 from ingestion_service import acks
 from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.outbox import Buried, SuccessAck
-from ingestion_service.writer import backoff_seconds
-from shared.db import Fault, classify
+from shared.db import Fault, backoff_seconds, classify
 from shared.errors import PlumblineError
 from shared.events import Code
 from shared.settings import TopicSettings, load
