@@ -26,9 +26,12 @@ _log = log.get(__name__)
 _REVOKE_S = 5.0  # what is in flight may take so long when partitions are revoked
 _STOP_S = 8.0  # likewise at the end
 _PLACE_S = 1.0  # a writer that is busy for longer makes us pause
-_CLAIM_RETRY_S = 0.5
+_CLAIM_RETRY_S = 1.0  # a partition that the broker says nothing about
+_STOPPED_RETRY_S = 5.0  # one that stands still: an operator may have decided, a rival may be gone
+_WATERMARKS_S = 2.0  # a partition without a leader holds up the others for so long
 # Errors of a partition after which it must not be read on: skipped offsets would pass for gaps.
 _STOPPING = {
+    Reason.TRUNCATED: {KafkaError._LOG_TRUNCATION},  # noqa: SLF001
     Reason.OUT_OF_RANGE: {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE},  # noqa: SLF001
     Reason.TOPIC_GONE: {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},  # noqa: SLF001
     Reason.UNREADABLE: {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG},  # noqa: SLF001
@@ -58,7 +61,6 @@ class Loop:
         self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
         self._partitions = Partitions()
         self._in_flight: deque[tuple[Future[object], Batch]] = deque()
-        self._claim_again_at = 0.0
         self._stopping = False
 
     def problems(self) -> list[str]:
@@ -153,6 +155,8 @@ class Loop:
                 raise error
         self._reap_claims()
         self._metrics.owned.set(len(self._partitions.claims))
+        for reason in Reason:
+            self._metrics.stopped.labels(reason.value).set(list(self._partitions.stopped.values()).count(reason))
 
     def _committed(self, batch: Batch) -> None:
         """Mirrors the offsets in Kafka for tools that show lag; the truth is in the database."""
@@ -178,22 +182,27 @@ class Loop:
 
     def _claim(self) -> None:
         """Asks for what the group gave us and isn't claimed yet."""
-        if not (todo := self._partitions.unclaimed()) or time.monotonic() < self._claim_again_at:
-            return
-        try:
-            topic_id = self._topic.identity()
-            for number in todo:
-                low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic.name, number), timeout=5)
+        for number in self._partitions.unclaimed(time.monotonic()):
+            try:
+                topic_id = self._topic.identity()
+                low, high = self._watermarks(number)
+            except KafkaException as error:
+                self._partitions.put_off(number, time.monotonic() + _CLAIM_RETRY_S)
+                _log.warning("claim_delayed", partition=number, error=error.args[0].str())
+            else:
                 future = self._writer.claim(self._topic.name, number, topic_id, low)
                 self._partitions.claiming[number] = future, low, high
-        except KafkaException as error:
-            self._claim_again_at = time.monotonic() + _CLAIM_RETRY_S
-            _log.warning("claim_delayed", error=error.args[0].str())
+
+    def _watermarks(self, partition: int) -> tuple[int, int]:
+        at = TopicPartition(self._topic.name, partition)
+        low, high = self._consumer.get_watermark_offsets(at, timeout=_WATERMARKS_S)
+        return low, high
 
     def _reap_claims(self) -> None:
         claiming = self._partitions.claiming
         if not claiming or not all(future.done() for future, _, _ in claiming.values()):
             return
+        owned = len(self._partitions.claims)
         for number, (future, low, high) in list(claiming.items()):
             del claiming[number]
             if isinstance(future.exception(), Discarded):
@@ -205,33 +214,40 @@ class Loop:
             else:
                 self._partitions.own(claim)
                 _log.info("partition_claimed", partition=number, epoch=claim.epoch, offset=claim.next_offset)
-        self._assign()
+        if len(self._partitions.claims) > owned:
+            self._assign()
 
     def _misplaced(self, claim: Claim, low: int, high: int) -> Reason | None:
         """Looks again before it says so: while the claim waited, its former owner may have read on."""
         if misplaced(claim, low, high) is None:
             return None
-        at = TopicPartition(self._topic.name, claim.partition)
         try:
-            return misplaced(claim, *self._consumer.get_watermark_offsets(at, timeout=5))
+            return misplaced(claim, *self._watermarks(claim.partition))
         except KafkaException:
             return None  # if it is so, the broker will say that the offset is out of range
 
     def _assign(self) -> None:
-        """Fetch what is claimed, from where we are."""
+        """Fetch what is claimed, from where we are; the epoch lets the client notice that the log was cut."""
         parts = self._partitions
+        at = [(number, parts.positions[number], parts.leader_epochs[number]) for number in parts.claims]
         self._consumer.assign(
-            [TopicPartition(self._topic.name, number, parts.positions[number]) for number in parts.claims]
+            [
+                TopicPartition(self._topic.name, number, offset)
+                if epoch is None
+                else TopicPartition(self._topic.name, number, offset, leader_epoch=epoch)
+                for number, offset, epoch in at
+            ]
         )
 
     def _stop(self, partition: int, reason: Reason) -> None:
-        self._partitions.stop(partition, reason)
-        self._metrics.stopped.labels(reason.value).inc()
-        _log.error("partition_stopped", partition=partition, reason=reason.value)
+        if self._partitions.stopped.get(partition) is not reason:
+            _log.error("partition_stopped", partition=partition, reason=reason.value)
+        self._partitions.stop(partition, reason, time.monotonic() + _STOPPED_RETRY_S)
 
     def _topic_still_there(self) -> None:
-        if self._topic.was_recreated():
-            for number in list(self._partitions.claims):
+        topic_id = self._topic.latest_identity()
+        if outdated := [number for number, claim in self._partitions.claims.items() if claim.topic_id != topic_id]:
+            for number in outdated:
                 self._stop(number, Reason.TOPIC_RECREATED)
             self._assign()
 
@@ -259,5 +275,4 @@ class Loop:
         self._writer.end_term()
         self._in_flight.clear()
         self._partitions.reset(assigned)
-        self._metrics.stopped.clear()
         self._metrics.lag.clear()

@@ -7,7 +7,7 @@ from ingestion_service.batch import Batch, Claim
 
 
 class Reason(StrEnum):
-    """Why a partition stands still until an operator decides (or, fenced, until the group's next assignment)."""
+    """Why a partition stands still; it is claimed again every few seconds, in case an operator has decided."""
 
     RETENTION_OVERTOOK = "retention_overtook"
     TRUNCATED = "truncated"
@@ -28,7 +28,7 @@ def misplaced(claim: Claim, low: int, high: int) -> Reason | None:
 
 
 class Partitions:
-    """One term's state; numbers are partitions."""
+    """One term's state; numbers are partitions, times are monotonic seconds."""
 
     def __init__(self) -> None:
         self.joined = False  # the group has given us a share, be it empty
@@ -36,7 +36,9 @@ class Partitions:
         self.claiming: dict[int, tuple[Future[object], int, int]] = {}  # with low and high watermark
         self.claims: dict[int, Claim] = {}
         self.positions: dict[int, int] = {}  # next offset expected, beyond what is in flight
+        self.leader_epochs: dict[int, int | None] = {}  # of the record before `positions`, if known
         self.stopped: dict[int, Reason] = {}
+        self._not_before: dict[int, float] = {}  # when to claim again what stopped, or couldn't be claimed
 
     def reset(self, assigned: set[int]) -> None:
         """A new term."""
@@ -45,28 +47,42 @@ class Partitions:
         self.claiming.clear()
         self.claims.clear()
         self.positions.clear()
+        self.leader_epochs.clear()
         self.stopped.clear()
+        self._not_before.clear()
 
-    def unclaimed(self) -> list[int]:
+    def unclaimed(self, now: float) -> list[int]:
         """What is to be claimed next."""
-        return sorted(self.assigned - self.claiming.keys() - self.claims.keys() - self.stopped.keys())
+        due = {number for number in self.assigned if self._not_before.get(number, now) <= now}
+        return sorted(due - self.claiming.keys() - self.claims.keys())
 
     def own(self, claim: Claim) -> None:
         """The claim succeeded."""
         self.claims[claim.partition] = claim
         self.positions[claim.partition] = claim.next_offset
+        self.leader_epochs[claim.partition] = claim.leader_epoch
+        self.stopped.pop(claim.partition, None)
+        self._not_before.pop(claim.partition, None)
 
-    def stop(self, partition: int, reason: Reason) -> None:
-        """The partition stands still."""
+    def stop(self, partition: int, reason: Reason, until: float) -> None:
+        """The partition stands still, at least until then."""
         self.disown(partition)
         self.stopped[partition] = reason
+        self.put_off(partition, until)
+
+    def put_off(self, partition: int, until: float) -> None:
+        """The partition can't be claimed now."""
+        self._not_before[partition] = until
 
     def disown(self, partition: int) -> None:
         """The partition is to be claimed again."""
         self.claims.pop(partition, None)
         self.positions.pop(partition, None)
+        self.leader_epochs.pop(partition, None)
 
     def advance(self, batch: Batch) -> None:
         """The batch is on its way."""
         for span in batch.spans:
             self.positions[span.claim.partition] = span.stop
+            if span.leader_epoch is not None:
+                self.leader_epochs[span.claim.partition] = span.leader_epoch

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, TopicDescription  # type: ignore[
 
 from shared.errors import PlumblineError, Unavailable
 
-_LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S = 1.0
 
 
 class Topic:
@@ -43,19 +43,16 @@ class Topic:
                 f"topic {self.name} doesn't exist → make it (`python -m shared.topics`) or set TOPIC_READINGS"
             ) from None
 
-    def was_recreated(self) -> bool:
-        """Whether the name means another topic by now; asks in the background, every few seconds."""
-        if self._known is None:
-            return False
-        if self._asked is None:
-            if time.monotonic() >= self._ask_at:
-                self._asked = self._describe()
-            return False
-        if not self._asked.done():
-            return False
-        asked, self._asked = self._asked, None
-        self._ask_at = time.monotonic() + _LOOK_EVERY_S
-        return asked.exception() is None and _identity(asked.result()) != self._known
+    def latest_identity(self) -> str | None:
+        """The id that the name had when it was last looked at; looks in the background, again and again."""
+        if self._asked is None and time.monotonic() >= self._ask_at:
+            self._asked = self._describe()
+        if self._asked is not None and self._asked.done():
+            asked, self._asked = self._asked, None
+            self._ask_at = time.monotonic() + _LOOK_EVERY_S
+            if asked.exception() is None:
+                self._known = _identity(asked.result())
+        return self._known
 
     def _describe(self) -> "Future[TopicDescription]":
         return self._admin.describe_topics(TopicCollection([self.name]), request_timeout=5)[self.name]

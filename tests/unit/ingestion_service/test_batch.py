@@ -65,18 +65,22 @@ def test_spans_account_for_every_offset(arrivals: list[tuple[int, int]], start: 
         assert span.stop - span.start == span.records + span.gaps
 
 
-def test_a_partition_is_claimed_once_and_stays_stopped_until_the_next_term() -> None:
+def test_a_partition_is_claimed_once_and_a_stopped_one_again_later() -> None:
     partitions = Partitions()
     partitions.reset({0, 1})
-    assert partitions.unclaimed() == [0, 1]
+    assert partitions.unclaimed(0.0) == [0, 1]
     partitions.own(claims(0, at=4)[0])
-    partitions.stop(1, Reason.TRUNCATED)
-    assert partitions.unclaimed() == []
+    partitions.stop(1, Reason.TRUNCATED, until=5.0)
+    assert partitions.unclaimed(4.9) == []
     assert partitions.positions == {0: 4}
     partitions.disown(0)
-    assert partitions.unclaimed() == [0]
+    assert partitions.unclaimed(4.9) == [0]
+    assert partitions.unclaimed(5.0) == [0, 1]
+    assert partitions.stopped == {1: Reason.TRUNCATED}, "until a claim succeeds, it says why"
+    partitions.own(claims(1, at=7)[1])
+    assert partitions.stopped == {}
     partitions.reset({1})
-    assert partitions.unclaimed() == [1]
+    assert partitions.unclaimed(0.0) == [1]
 
 
 def test_a_stored_offset_outside_the_log_stops_the_partition() -> None:
