@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops dev
 
-.PHONY: help setup demo up down status reset doctor lint types test bench env-example lock
+.PHONY: help setup demo up down status reset doctor lint types test faults bench env-example lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -51,6 +51,9 @@ types: setup ## mypy --strict
 
 test: lint types ## lint, types and all tests, on a throw-away stack (ARGS=… goes to pytest)
 	$(BIN)/pytest $(ARGS)
+
+faults: setup ## every fault at its full length, with a table of what was lost (JSON=file, STORM_SEED=n, STORM_SECONDS=n)
+	$(BIN)/pytest tests/faults -v --long $(if $(JSON),--faults-json=$(JSON)) $(ARGS)
 
 bench: setup ## benchmarks as JSON lines, each beside its limit measured in the same run
 	@exec $(BIN)/python -m tests.benchmarks

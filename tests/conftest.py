@@ -4,7 +4,6 @@ Each session has its own folder and ports, so that sessions can run side by side
 """
 
 import os
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from deploy.local import environment, ports
-from deploy.local import stack as embedded
 from tests import servers
 from tests.servers import Database, Topics
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--long", action="store_true", help="faults last as long as in the field (`make faults`)")
+    group.addoption("--faults-json", metavar="FILE", help="write the table of faults as JSON lines")
 
 
 def pytest_configure() -> None:
@@ -27,18 +31,9 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The variables of stack.env of a Kafka and a Postgres that run for this session only."""
-    home = tmp_path_factory.mktemp("stack").resolve()
-    first = random.randrange(20_000, 30_000)  # below the range that outgoing connections take theirs from
-    options = embedded.Options(
-        wished={"kafka": first, "kafka-controller": first + 1, "postgres": first + 2},
-        postgres={"fsync": "off", "full_page_writes": "off"},  # a test's data needn't outlive the machine
-    )
-    try:
-        outcome = embedded.up(home, ("kafka", "postgres"), options, say=lambda _: None)
-        servers.make_template(outcome.values)
-        yield outcome.values
-    finally:
-        embedded.reset(home, say=lambda _: None)
+    with servers.stack(tmp_path_factory.mktemp("stack").resolve(), ("kafka", "postgres")) as values:
+        servers.make_template(values)
+        yield values
 
 
 @pytest.fixture

@@ -32,12 +32,13 @@ def produce(topics: Topics, values: Sequence[bytes | None], keys: Sequence[bytes
     assert producer.flush(30) == 0
 
 
-def high_watermarks(topics: Topics) -> dict[int, int]:
-    """Ends of the readings topic's partitions."""
+def high_watermarks(topics: Topics, topic: str = "") -> dict[int, int]:
+    """Ends of a topic's partitions; of the readings topic if none is named."""
+    name = topic or topics.settings.topic_readings
     consumer = kafka.consumer(topics.settings, group_id="test-watermarks")
     try:
-        parts = consumer.list_topics(topics.settings.topic_readings).topics[topics.settings.topic_readings].partitions
-        at = {p: TopicPartition(topics.settings.topic_readings, p) for p in parts}
+        parts = consumer.list_topics(name, timeout=10).topics[name].partitions
+        at = {p: TopicPartition(name, p) for p in parts}
         return {p: consumer.get_watermark_offsets(t, timeout=10)[1] for p, t in at.items()}
     finally:
         consumer.close()

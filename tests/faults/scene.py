@@ -1,0 +1,128 @@
+"""One fault under load, from the first event to the verdict.
+
+with scene.load(), scene.service() as service:
+    scene.flows()
+    scene.strike()                  # about to inject: counts, and notes what is in flight
+    service.send(signal.SIGKILL)
+    scene.healed()                  # the fault is over: recovery is measured from here
+    with scene.service():
+        scene.verdict("kill -9").survived()
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from tests.aggregated import rows
+from tests.faults.load import Load, Shape
+from tests.faults.verdict import Verdict, compare
+from tests.pipeline import Service, high_watermarks, ingestion, running, wait_for
+from tests.servers import Database, Topics
+
+SETTLE_S = 60.0
+
+
+class Scene:
+    """Topics, a database, a load and the processes of one test. `without` names the protection that is off."""
+
+    def __init__(self, topics: Topics, database: Database, report: Callable[[Verdict], None]) -> None:
+        self.topics = topics
+        self.database = database
+        self.without = ""
+        self._report = report
+        self._loads: list[Load] = []
+        self._injected = 0
+        self._in_flight = 0
+        self._recovery_s = 0.0
+        self._healed: tuple[float, dict[int, int]] | None = None
+
+    @contextmanager
+    def load(self, **shape: int) -> Iterator[Load]:
+        """A load of this Shape while the block runs, or until it is stopped."""
+        load = Load(self.topics, Shape(**shape))
+        self._loads.append(load)
+        load.start()
+        try:
+            yield load
+        finally:
+            load.stop()
+
+    def service(self, **settings: object) -> AbstractContextManager[Service]:
+        """An ingestion process, with its protection off if the scene says so."""
+        module = "tests.faults.unprotected" if self.without else "ingestion_service"
+        own = {"BATCH_MAX_EVENTS": 500, "BATCH_LINGER_MS": 10, "WITHOUT": self.without}
+        return running(module, ingestion(self.topics, self.database, **{**own, **settings}))
+
+    def committed(self) -> int:
+        """Offsets that are committed, over all partitions."""
+        [(offsets,)] = rows(
+            self.database, "SELECT coalesce(sum(next_offset - first_offset), 0)::int8 FROM kafka_offsets"
+        )
+        return int(offsets)
+
+    def flows(self, least: int = 1_000) -> None:
+        """Waits until so many more offsets are committed."""
+        goal = self.committed() + least
+        wait_for(lambda: self.committed() >= goal, f"{least} more events are committed")
+
+    def strike(self) -> None:
+        """A fault is injected now."""
+        self._injected += 1
+        accepted = sum(len(load.accepted.records) for load in self._loads)
+        self._in_flight += max(0, accepted - self.committed())
+
+    def healed(self) -> None:
+        """The fault has ended now: what Kafka holds must be committed soon."""
+        self._healed = time.monotonic(), high_watermarks(self.topics)
+
+    def recovered(self, timeout_s: float = SETTLE_S) -> None:
+        """Waits until all that Kafka held when the fault ended is committed."""
+        assert self._healed is not None, "healed() comes first"
+        since, ends = self._healed
+
+        def reached() -> bool:
+            stands = dict(rows(self.database, "SELECT partition, next_offset FROM kafka_offsets"))
+            return all(stands.get(partition, -1) >= end for partition, end in ends.items())
+
+        wait_for(reached, "what came before the end of the fault is committed", timeout_s)
+        self._recovery_s = max(self._recovery_s, time.monotonic() - since)
+        self._healed = None
+
+    def verdict(self, fault: str, timeout_s: float = SETTLE_S) -> Verdict:
+        """Ends the load, waits until a running service has done all of it, and compares.
+
+        What isn't done within `timeout_s` is in the verdict, not an error: a control may never get there.
+        """
+        problems: list[str] = []
+        for wait in (self.recovered if self._healed else lambda _: None, self._settled):
+            try:
+                wait(timeout_s)
+            except AssertionError as error:
+                problems.append(str(error))
+        findings = compare([load.accepted for load in self._loads], self.topics, self.database)
+        verdict = Verdict(
+            fault,
+            self._injected,
+            self._in_flight,
+            findings.lost,
+            findings.doubled,
+            round(self._recovery_s, 1),
+            (*problems, *findings.problems),
+            self.without,
+        )
+        self._report(verdict)
+        return verdict
+
+    def _settled(self, timeout_s: float) -> None:
+        for load in self._loads:
+            load.stop()
+        ends = sorted(high_watermarks(self.topics).items())
+        wait_for(lambda: self._stands() == ends, "all is committed, acknowledged and told", timeout_s)
+
+    def _stands(self) -> list[tuple[int, int]]:
+        """(partition, next offset) of those whose acks and dead letters have left."""
+        return rows(
+            self.database,
+            "SELECT partition, next_offset FROM kafka_offsets o WHERE acked_offset = next_offset AND NOT EXISTS"
+            " (SELECT FROM dead_letters d WHERE d.published_at IS NULL AND d.partition = o.partition) ORDER BY 1",
+        )
