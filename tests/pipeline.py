@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import psutil
 from confluent_kafka import TopicPartition
 
 from shared import kafka
@@ -100,6 +101,11 @@ class Service:
         """Its exit status, None while it runs."""
         return self._process.poll()
 
+    @property
+    def frozen(self) -> bool:
+        """Whether a SIGSTOP holds it."""
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+
     def send(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         self._process.send_signal(number)
@@ -119,6 +125,7 @@ class Service:
         """Ends it, one way or the other, and returns what it printed."""
         if self.status is None:
             self._process.terminate()
+            self.send(signal.SIGCONT)  # one that was stopped couldn't hear
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:

@@ -34,6 +34,7 @@ class Scene:
         self._injected = 0
         self._in_flight = 0
         self._recovery_s = 0.0
+        self._problems: list[str] = []
         self._healed: tuple[float, dict[int, int]] | None = None
 
     @contextmanager
@@ -60,16 +61,36 @@ class Scene:
         )
         return int(offsets)
 
+    def accepted(self) -> int:
+        """Records that Kafka has confirmed."""
+        return sum(len(load.accepted.records) for load in self._loads)
+
     def flows(self, least: int = 1_000) -> None:
         """Waits until so many more offsets are committed."""
         goal = self.committed() + least
         wait_for(lambda: self.committed() >= goal, f"{least} more events are committed")
 
+    def owners(self) -> list[tuple[int, str, int]]:
+        """(partition, owner, epoch) of each claim."""
+        return rows(self.database, "SELECT partition, owner::text, owner_epoch FROM kafka_offsets ORDER BY partition")
+
+    def claimed_anew(self, before: list[tuple[int, str, int]]) -> None:
+        """Waits until every partition has had a claim since then."""
+        epochs = {partition: epoch for partition, _, epoch in before}
+        wait_for(
+            lambda: all(epoch > epochs.get(partition, 0) for partition, _, epoch in self.owners()),
+            "every partition is claimed anew",
+        )
+
+    def expect(self, holds: bool, otherwise: str) -> None:
+        """What else this fault asks for; goes into the verdict."""
+        if not holds:
+            self._problems.append(otherwise)
+
     def strike(self) -> None:
         """A fault is injected now."""
         self._injected += 1
-        accepted = sum(len(load.accepted.records) for load in self._loads)
-        self._in_flight += max(0, accepted - self.committed())
+        self._in_flight += max(0, self.accepted() - self.committed())
 
     def healed(self) -> None:
         """The fault has ended now: what Kafka holds must be committed soon."""
@@ -93,12 +114,11 @@ class Scene:
 
         What isn't done within `timeout_s` is in the verdict, not an error: a control may never get there.
         """
-        problems: list[str] = []
         for wait in (self.recovered if self._healed else lambda _: None, self._settled):
             try:
                 wait(timeout_s)
             except AssertionError as error:
-                problems.append(str(error))
+                self._problems.append(str(error))
         findings = compare([load.accepted for load in self._loads], self.topics, self.database)
         verdict = Verdict(
             fault,
@@ -107,7 +127,7 @@ class Scene:
             findings.lost,
             findings.doubled,
             round(self._recovery_s, 1),
-            (*problems, *findings.problems),
+            (*self._problems, *findings.problems),
             self.without,
         )
         self._report(verdict)
@@ -118,6 +138,11 @@ class Scene:
             load.stop()
         ends = sorted(high_watermarks(self.topics).items())
         wait_for(lambda: self._stands() == ends, "all is committed, acknowledged and told", timeout_s)
+
+    def told(self) -> bool:
+        """Whether the acks and dead letters of all that is committed have left."""
+        [(partitions,)] = rows(self.database, "SELECT count(*) FROM kafka_offsets")
+        return len(self._stands()) == int(partitions)
 
     def _stands(self) -> list[tuple[int, int]]:
         """(partition, next offset) of those whose acks and dead letters have left."""

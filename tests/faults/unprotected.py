@@ -4,19 +4,29 @@ Controls run their fault on this process and must see the damage: a test that ca
 has no such switch; what is off is patched away in this process only.
 """
 
+import dataclasses
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
+import numpy as np
 import psycopg
 
 from ingestion_service import __main__ as service
-from ingestion_service import store
-from ingestion_service.batch import Span
+from ingestion_service import columns, store
+from ingestion_service.batch import Batch, Claim, Span
+from ingestion_service.columns import Rows
+from ingestion_service.outbox import Outbox, SuccessAck
 from shared import lifecycle
 
 PROTECTIONS: dict[str, Callable[[], None]] = {}
 _advance = store._advance
+
+
+def _nothing(cursor: psycopg.Cursor, batch: Batch) -> None:
+    """In place of _bury."""
 
 
 def _protection(switch_off: Callable[[], None]) -> Callable[[], None]:
@@ -60,6 +70,83 @@ def offsets_with_events() -> None:
             _advance(other.cursor(), spans, owner)
 
     store._advance = advance
+
+
+@_protection
+def dead_letters_with_offsets() -> None:
+    """Dead letters are written after the COMMIT."""
+    write, bury = store.Store.write, store._bury
+
+    def write_and_bury(
+        self: store.Store, batch: Batch, rows: Sequence[Rows], pairs: Collection[tuple[int, int]]
+    ) -> int:
+        late = write(self, batch, rows, pairs)
+        with self._transaction() as cursor:
+            bury(cursor, batch)
+        return late
+
+    store._bury = _nothing
+    store.Store.write = write_and_bury  # type: ignore[method-assign]
+
+
+@_protection
+def publish_then_mark() -> None:
+    """Acks are marked as published before they are."""
+    acks = Outbox.acks
+
+    def mark_at_once(self: Outbox, most: int) -> list[SuccessAck]:
+        found = acks(self, most)
+        self.mark_acks(found)
+        return found
+
+    Outbox.acks = mark_at_once  # type: ignore[method-assign]
+
+
+@_protection
+def deduplication() -> None:
+    """Nobody looks for an event that is there already (the database's primary key is the test's to drop)."""
+    nothing = np.zeros
+    columns.repeated = lambda rows: (nothing(len(rows), np.bool_), nothing(len(rows), np.bool_))
+
+
+@_protection
+def dead_letters() -> None:
+    """What can't be taken is dropped."""
+    store._bury = _nothing
+
+
+@_protection
+def late_buckets() -> None:
+    """Nobody tells the aggregator of events below its watermark."""
+
+    def quiet(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:
+        return 0
+
+    store._log_late = quiet
+
+
+@_protection
+def sigterm() -> None:
+    """SIGTERM ends the process as if nobody listened."""
+
+    @contextmanager
+    def deaf() -> Iterator[threading.Event]:
+        yield threading.Event()
+
+    lifecycle.stop_event = deaf
+
+
+@_protection
+def stored_offsets() -> None:
+    """A claim goes on from the low watermark instead of what the database says. The compare-and-set stands behind."""
+    claim = store.Store.claim
+    compare_and_set()
+
+    def from_low(self: store.Store, topic: str, partition: int, topic_id: str, low: int) -> Claim | None:
+        granted = claim(self, topic, partition, topic_id, low)
+        return granted and dataclasses.replace(granted, next_offset=low)
+
+    store.Store.claim = from_low  # type: ignore[method-assign]
 
 
 def main() -> int:
