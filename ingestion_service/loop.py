@@ -28,6 +28,7 @@ _STOP_S = 8.0  # likewise at the end
 _PLACE_S = 1.0  # a writer that is busy for longer makes us pause
 _CLAIM_RETRY_S = 1.0  # a partition that the broker says nothing about
 _STOPPED_RETRY_S = 5.0  # one that stands still: an operator may have decided, a rival may be gone
+_CONFIRM_S = 5.0  # how often a loop that has nothing to write asks whether its partitions are still its own
 _WATERMARKS_S = 2.0  # a partition without a leader holds up the others for so long
 # Errors of a partition after which it must not be read on: skipped offsets would pass for gaps.
 _STOPPING = {
@@ -60,7 +61,8 @@ class Loop:
         self._metrics = metrics
         self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
         self._partitions = Partitions()
-        self._in_flight: deque[tuple[Future[object], Batch]] = deque()
+        self._in_flight: deque[tuple[Future[object], Batch | None]] = deque()  # None: a question, not a batch
+        self._confirm_at = 0.0
         self._stopping = False
 
     def problems(self) -> list[str]:
@@ -85,6 +87,7 @@ class Loop:
                 self._reap()
                 self._claim()
                 self._topic_still_there()
+                self._still_ours()
                 self._take(self._poll(stop))
         finally:
             self._stopping = True
@@ -148,7 +151,8 @@ class Loop:
             future, batch = self._in_flight.popleft()
             error = future.exception()
             if error is None:
-                self._committed(batch)
+                if batch is not None:
+                    self._committed(batch)
             elif isinstance(error, Fenced):
                 self._on_fenced(error.partitions)
             elif not isinstance(error, Discarded):
@@ -250,6 +254,13 @@ class Loop:
             for number in outdated:
                 self._stop(number, Reason.TOPIC_RECREATED)
             self._assign()
+
+    def _still_ours(self) -> None:
+        """An operator may have decided about a partition for which nothing comes: no batch would be fenced."""
+        if self._in_flight or not self._partitions.claims or time.monotonic() < self._confirm_at:
+            return
+        self._confirm_at = time.monotonic() + _CONFIRM_S
+        self._in_flight.append((self._writer.confirm(list(self._partitions.claims.values())), None))
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Nothing is fetched before the database has granted the claim: an error in here would be swallowed.

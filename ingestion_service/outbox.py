@@ -1,5 +1,7 @@
-"""The relay's SQL: what was committed and isn't published yet, and the marks that it is."""
+"""What a batch leaves to be told, success acks and dead letters, and the relay's SQL that marks them told."""
 
+import json
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +9,12 @@ from uuid import UUID
 
 import psycopg
 
+from ingestion_service.batch import Batch, Claim, DeadLetter, Span
+
 
 @dataclass(frozen=True, slots=True)
 class SuccessAck:
-    """A committed range of one partition."""
+    """A committed range of one partition; `chapter` is the open one of its partition, or one that was closed."""
 
     topic: str
     topic_id: str
@@ -22,6 +26,8 @@ class SuccessAck:
     conflicts: int
     dead_lettered: int
     committed_at: datetime
+    chapter: int
+    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,11 @@ class Outbox:
             self._connection = None
 
     def dead_letters(self, most: int) -> list[Buried]:
-        """The oldest that aren't published, in the order of their offsets."""
+        """The oldest that aren't published, in the order of their offsets; those of a topic's former self too."""
         rows = self._open().execute(
             """
             SELECT d.topic, d.topic_id, d.partition, d."offset", d.key, d.value, d.headers, d.code, d.detail, d.at
-            FROM dead_letters d JOIN kafka_offsets o USING (topic_id, partition)
+            FROM dead_letters d JOIN kafka_offsets o USING (topic, partition)
             WHERE d.published_at IS NULL AND o.owner = %s
             ORDER BY d.topic_id, d.partition, d."offset" LIMIT %s
             """,
@@ -73,28 +79,46 @@ class Outbox:
         return [Buried(*row) for row in rows]
 
     def acks(self, most: int) -> list[SuccessAck]:
-        """The oldest that aren't published, in the order of their offsets."""
+        """The oldest that aren't published, in the order of their offsets; what a closed chapter left comes first.
+
+        `most` of closed chapters, and of the open ones, at most.
+        """
         rows = self._open().execute(
             """
-            SELECT o.topic, b.topic_id, b.partition, b.first_offset, b.last_offset,
-                b.persisted, b.duplicates, b.conflicts, b.dead_lettered, b.committed_at
+            (SELECT d.topic, d.topic_id, d.partition, b.first_offset, b.last_offset, b.persisted, b.duplicates,
+                b.conflicts, b.dead_lettered, b.committed_at, d.id, true
+            FROM kafka_offsets o JOIN offset_decisions d USING (topic, partition) JOIN outbox_closed b
+                ON b.decision = d.id
+            WHERE o.owner = %(owner)s AND b.first_offset >= d.acked_offset
+            ORDER BY d.id, b.first_offset LIMIT %(most)s)
+            UNION ALL
+            (SELECT o.topic, b.topic_id, b.partition, b.first_offset, b.last_offset, b.persisted, b.duplicates,
+                b.conflicts, b.dead_lettered, b.committed_at, o.chapter, false
             FROM kafka_offsets o JOIN outbox b USING (topic_id, partition)
-            WHERE o.owner = %s AND b.first_offset >= o.acked_offset
-            ORDER BY b.topic_id, b.partition, b.first_offset LIMIT %s
+            WHERE o.owner = %(owner)s AND b.first_offset >= o.acked_offset
+            ORDER BY b.topic_id, b.partition, b.first_offset LIMIT %(most)s)
             """,
-            [self._owner, most],
+            {"owner": self._owner, "most": most},
         )
-        return [SuccessAck(*row) for row in rows]
+        found = [SuccessAck(*row) for row in rows]
+        closed = [ack for ack in found if ack.closed]
+        return closed if len(closed) == most else closed + [ack for ack in found if not ack.closed]
 
     def mark_acks(self, acks: Sequence[SuccessAck]) -> None:
         """Kafka has these, which are in the order of their offsets."""
-        reached = {(ack.topic_id, ack.partition): ack.last_offset + 1 for ack in acks}
-        for (topic_id, partition), offset in sorted(reached.items()):
-            self._open().execute(
-                "UPDATE kafka_offsets SET acked_offset = greatest(acked_offset, %s)"
-                " WHERE topic_id = %s AND partition = %s AND owner = %s",
-                [offset, topic_id, partition, self._owner],
-            )
+        reached = {(ack.topic, ack.partition, ack.chapter, ack.closed): ack.last_offset + 1 for ack in acks}
+        for (topic, partition, chapter, closed), offset in sorted(reached.items()):
+            if closed:
+                self._open().execute(
+                    "UPDATE offset_decisions SET acked_offset = greatest(acked_offset, %s) WHERE id = %s",
+                    [offset, chapter],
+                )
+            else:  # unless an operator has closed the chapter meanwhile: then it is told again
+                self._open().execute(
+                    "UPDATE kafka_offsets SET acked_offset = greatest(acked_offset, %s)"
+                    " WHERE topic = %s AND partition = %s AND owner = %s AND chapter = %s",
+                    [offset, topic, partition, self._owner, chapter],
+                )
 
     def mark_dead_letters(self, dead: Sequence[Buried]) -> None:
         """Kafka has these."""
@@ -105,3 +129,40 @@ class Outbox:
             " = (done.topic_id, done.partition, done.at_offset)",
             [[d.topic_id for d in dead], [d.partition for d in dead], [d.offset for d in dead]],
         )
+
+
+def acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
+    """The spans' success acks, in the transaction that commits them."""
+    cursor.executemany(
+        "INSERT INTO outbox (topic_id, partition, first_offset, last_offset, persisted, duplicates, conflicts,"
+        " dead_lettered) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            (s.claim.topic_id, s.claim.partition, s.start, s.stop - 1, s.persisted, s.duplicates, s.conflicts,
+             s.dead_letters)
+            for s in spans
+        ],
+    )  # fmt: skip
+
+
+def bury(cursor: psycopg.Cursor, batch: Batch) -> None:
+    """Stores the dead letters; one that is there already, since it is read again, counts as a duplicate."""
+    if not batch.dead:
+        return
+    letters = list(batch.dead.values())
+    cursor.executemany(
+        'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail)'
+        ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING "offset"',
+        [_dead_letter_row(batch.spans[dead.slot].claim, dead) for dead in letters],
+        returning=True,
+    )
+    for dead, inserted in zip(letters, cursor.results(), strict=True):
+        if not inserted.rowcount:
+            batch.spans[dead.slot].dead_letters -= 1
+            batch.spans[dead.slot].duplicates += 1
+
+
+def _dead_letter_row(claim: Claim, dead: DeadLetter) -> tuple[object, ...]:
+    headers = [[name, None if value is None else b64encode(value).decode()] for name, value in dead.headers]
+    where = (claim.topic_id, claim.partition, dead.offset, claim.topic)
+    # A header's name may hold a NUL, which jsonb refuses.
+    return *where, dead.key, dead.value, json.dumps(headers).replace("\\u0000", "\\ufffd"), dead.code, dead.detail

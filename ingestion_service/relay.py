@@ -86,7 +86,7 @@ class Relay:
             self._publish([acks.success(self._settings, ack) for ack in done])
             self._failpoints.hit("relay.before_mark")
             self._outbox.mark_acks(done)
-        return len(done) == _AT_ONCE
+        return len(done) >= _AT_ONCE
 
     def _dead_letters(self) -> bool:
         """Publishes and marks dead letters with their error acks; whether there may be more."""

@@ -1,7 +1,5 @@
 """All of ingestion's SQL: claims, ids, and the one transaction that a batch is."""
 
-import json
-from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from ingestion_service.batch import Batch, Claim, DeadLetter, Span
+from ingestion_service import outbox
+from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows, copy_blocks, late_buckets
 from shared import db, pgcopy
 from shared.failpoints import Failpoints
@@ -83,6 +82,19 @@ class Store:
             {"topic": topic, "partition": partition, "topic_id": topic_id, "low": low, "owner": self._owner},
         ).fetchone()
         return None if row is None else Claim(topic, partition, topic_id, row[0], row[1], row[2])
+
+    def confirm(self, claims: Sequence[Claim]) -> None:
+        """Returns if these claims stand.
+
+        Raises:
+            Fenced: they don't.
+        """
+        rows = self.connection.execute(
+            "SELECT partition, owner, owner_epoch FROM kafka_offsets WHERE topic = %s AND partition = ANY (%s)",
+            [claims[0].topic, [claim.partition for claim in claims]],
+        ).fetchall()
+        if lost := {(claim.partition, self._owner, claim.epoch) for claim in claims} - set(rows):
+            raise Fenced({partition for partition, _, _ in lost})
 
     def positions(self, spans: Sequence[Span]) -> list[Position | None]:
         """Where the database stands for each span's partition."""
@@ -181,10 +193,10 @@ class Store:
                 blocks = (block for r in rows for block in copy_blocks(r))
                 _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
             self._failpoints.hit("ingestion.after_copy")
+            outbox.bury(cursor, batch)
             _advance(cursor, batch.spans, self._owner)
             self._failpoints.hit("ingestion.after_compare_and_set")
-            _acknowledge(cursor, batch.spans)
-            _bury(cursor, batch)
+            outbox.acknowledge(cursor, batch.spans)
             events = _log_late(cursor, rows)
             if pairs:
                 devices, layouts = zip(*sorted(pairs), strict=True)
@@ -247,33 +259,6 @@ def _advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None
     ).fetchall()
     if fenced := {span.claim.partition for span in spans} - {row[0] for row in moved}:
         raise Fenced(fenced)
-
-
-def _acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
-    cursor.executemany(
-        "INSERT INTO outbox (topic_id, partition, first_offset, last_offset, persisted, duplicates, conflicts,"
-        " dead_lettered) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-        # A partition that an operator sent back has acks of these offsets from its first time.
-        " ON CONFLICT (topic_id, partition, first_offset) DO UPDATE SET last_offset = excluded.last_offset,"
-        " persisted = excluded.persisted, duplicates = excluded.duplicates, conflicts = excluded.conflicts,"
-        " dead_lettered = excluded.dead_lettered, committed_at = now()",
-        [(s.claim.topic_id, s.claim.partition, s.start, s.stop - 1, *_offsets_row(s)[5:9]) for s in spans],
-    )
-
-
-def _bury(cursor: psycopg.Cursor, batch: Batch) -> None:
-    cursor.executemany(
-        'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail)'
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        [_dead_letter_row(batch.spans[dead.slot].claim, dead) for dead in batch.dead.values()],
-    )
-
-
-def _dead_letter_row(claim: Claim, dead: DeadLetter) -> tuple[object, ...]:
-    headers = [[name, None if value is None else b64encode(value).decode()] for name, value in dead.headers]
-    where = (claim.topic_id, claim.partition, dead.offset, claim.topic)
-    # A header's name may hold a NUL, which jsonb refuses.
-    return *where, dead.key, dead.value, json.dumps(headers).replace("\\u0000", "\\ufffd"), dead.code, dead.detail
 
 
 def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:

@@ -5,7 +5,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -74,6 +74,10 @@ class Writer:
     def claim(self, topic: str, partition: int, topic_id: str, low: int) -> "Future[object]":
         """Queues a claim; its future's result is a Claim, or None for another topic of that name."""
         return self._enqueue(lambda: self._store.claim(topic, partition, topic_id, low))
+
+    def confirm(self, claims: Sequence[Claim]) -> "Future[object]":
+        """Queues the question whether these are still ours; its future's error is Fenced if they aren't."""
+        return self._enqueue(lambda: self._store.confirm(claims))
 
     def drain(self, timeout_s: float) -> bool:
         """Waits until everything queued is done; False if the time ran out."""

@@ -99,6 +99,21 @@ def snapshot(values: Mapping[str, str]) -> Iterator[Connection]:
         raise db.unavailable(target, error) from None
 
 
+@contextmanager
+def writing(values: Mapping[str, str]) -> Iterator[Connection]:
+    """A connection that writes; each statement is committed unless a transaction is opened.
+
+    Raises:
+        Unavailable: the database doesn't answer.
+    """
+    target = conninfo(values)
+    try:
+        with psycopg.connect(target, row_factory=dict_row, autocommit=True) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise db.unavailable(target, error) from None
+
+
 def partitions(connection: Connection) -> list[Row]:
     """What ingestion counted, per partition, with the number of its dead letters that are there."""
     return connection.execute(PARTITIONS).fetchall()

@@ -62,7 +62,7 @@ def test_every_code_has_an_ack_topic() -> None:
 
 
 def test_a_success_ack_names_its_range_and_counts() -> None:
-    ack = SuccessAck("t", "id", 3, 5, 9, 3, 1, 1, 1, AT)
+    ack = SuccessAck("t", "id", 3, 5, 9, 3, 1, 1, 1, AT, chapter=0, closed=False)
     record = acks.success(SETTINGS, ack)
     assert record.topic == "telemetry.acks.success"
     assert json.loads(record.value or b"") == {

@@ -1,0 +1,200 @@
+"""The commands of plumbline offsets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from deploy.local import environment, home
+from ops import broker, store
+from ops.console import Json, print_json, print_rows
+from ops.offsets import store as decisions
+from ops.offsets.standing import MEANING, Plan, Standing, plan, standings
+from ops.operators import who
+from shared.errors import PlumblineError
+from shared.settings import TopicSettings, load
+
+offsets = typer.Typer(help="Show where each partition stands, and decide how one that stands still goes on.")
+
+Topic = Annotated[str | None, typer.Option(metavar="TOPIC", help="If it isn't TOPIC_READINGS.")]
+Partitions = Annotated[
+    list[int] | None, typer.Option("--partition", metavar="N", min=0, help="Which partition; repeatable.")
+]
+All = Annotated[bool, typer.Option("--all", help="Every partition of the topic that needs a decision.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(offsets, name="offsets")
+
+
+@offsets.callback(invoke_without_command=True, epilog="Example: plumbline offsets --json")
+def show(context: typer.Context, as_json: Json = False) -> None:
+    """Show where each partition stands, and decide how one that stands still goes on.
+
+    Without a command: stored offset, Kafka's watermarks, topic ids, owner and state of each partition; exit
+    status 1 if one needs a decision.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    found = look(environment.require(home.default()))
+    if as_json:
+        print_json([{**asdict(each), "needs_decision": each.needs_decision} for each in found])
+    else:
+        print_rows([_shown(each) for each in found], as_json=False)
+        for line in advice(found):
+            print(line)
+    if any(each.needs_decision for each in found):
+        raise typer.Exit(1)
+
+
+@offsets.command(
+    epilog='Example: plumbline offsets skip --partition 3 --to earliest --reason "retention was too short"'
+)
+def skip(
+    to: Annotated[str, typer.Option(metavar="OFFSET", help="Where to go on: earliest, latest or an offset.")],
+    reason: Why,
+    partition: Partitions = None,
+    topic: Topic = None,
+    everyone: All = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Go on further ahead: what lies between is not read. Ingestion picks it up by itself."""
+    _decide("skip", to, _Choice(topic, partition or [], everyone), reason, (yes, dry_run, as_json))
+
+
+@offsets.command(epilog='Example: plumbline offsets restart --all --reason "the topic was made again"')
+def restart(
+    reason: Why,
+    partition: Partitions = None,
+    start: Annotated[
+        str, typer.Option("--from", metavar="OFFSET", help="Where: earliest, latest or an offset.")
+    ] = "earliest",
+    topic: Topic = None,
+    everyone: All = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Begin again; what is read a second time is known as duplicates. Ingestion picks it up by itself."""
+    _decide("restart", start, _Choice(topic, partition or [], everyone), reason, (yes, dry_run, as_json))
+
+
+@offsets.command("log", epilog="Example: plumbline offsets log --limit 5")
+def show_log(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most, newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List the decisions that were made, with the chapter that each closed."""
+    with store.snapshot(environment.require(home.default())) as connection:
+        rows = decisions.decisions(connection, limit)
+    print_rows(rows if as_json else [_logged(row) for row in rows], as_json)
+
+
+class _Choice:
+    """Which partitions the operator means."""
+
+    def __init__(self, topic: str | None, partitions: Sequence[int], everyone: bool) -> None:
+        if bool(partitions) == everyone:
+            raise typer.BadParameter("name partitions with --partition, or all that need a decision with --all")
+        self.topic = topic or load(TopicSettings).topic_readings
+        self._partitions, self._everyone = set(partitions), everyone
+
+    def among(self, found: Sequence[Standing]) -> list[Standing]:
+        """Those of them that are meant.
+
+        Raises:
+            PlumblineError: there is no such partition, or none needs a decision.
+        """
+        of_topic = {each.partition: each for each in found if each.topic == self.topic}
+        if unknown := sorted(self._partitions - of_topic.keys()):
+            raise PlumblineError(f"there is no {self.topic}{unknown} → plumbline offsets shows what there is")
+        chosen = [each for n, each in of_topic.items() if n in self._partitions or self._everyone]
+        if self._everyone and not (chosen := [each for each in chosen if each.needs_decision]):
+            raise PlumblineError(f"no partition of {self.topic} needs a decision → to move one, name it: --partition")
+        return chosen
+
+
+def look(values: Mapping[str, str]) -> list[Standing]:
+    """Every partition, now."""
+    with store.snapshot(values) as connection:
+        rows = decisions.standings(connection)
+    with broker.connect(values) as kafka:
+        held = kafka.held({row["topic"] for row in rows} | {kafka.topic})
+    return standings(rows, held)
+
+
+def advice(found: Sequence[Standing]) -> list[str]:
+    """What to do about the partitions that need a decision."""
+    lines = []
+    for each in (each for each in found if each.needs_decision):
+        ways = "plumbline offsets restart|skip, see --help"
+        fix = "make the topic again (`python -m shared.topics`)" if each.high is None else ways
+        meaning = next(text for reason, text in MEANING.items() if reason.value == each.state)
+        lines.append(f"{each.name}: {each.state}: {meaning} → {fix}")
+    return lines
+
+
+def _decide(action: str, to: str, choice: _Choice, reason: str, how: tuple[bool, bool, bool]) -> None:
+    yes, dry_run, as_json = how
+    if not reason.strip():
+        raise typer.BadParameter("say why, for the log", param_hint="--reason")
+    values = environment.require(home.default())
+    plans = [plan(action, each, to) for each in choice.among(look(values))]
+    if not as_json:
+        for each in plans:
+            print(each.sentence())
+    if not dry_run and not yes:
+        typer.confirm(f"{action} {len(plans)} partition(s)? (--yes doesn't ask)", abort=True, err=as_json)
+    made = [] if dry_run else _carry_out(values, plans, reason)
+    if as_json:
+        print_json([{**_planned(each), "decision": number} for each, number in _numbered(plans, made)])
+    elif made:
+        print(f"done: decision {', '.join(map(str, made))}; ingestion goes on within seconds (plumbline offsets log)")
+
+
+def _carry_out(values: Mapping[str, str], plans: Sequence[Plan], reason: str) -> list[int]:
+    with store.writing(values) as connection:
+        return [decisions.decide(connection, each, who(), reason) for each in plans]
+
+
+def _numbered(plans: Sequence[Plan], made: Sequence[int]) -> list[tuple[Plan, int | None]]:
+    return [(each, made[i] if made else None) for i, each in enumerate(plans)]
+
+
+def _planned(each: Plan) -> dict[str, Any]:
+    now = each.standing
+    where = {"topic": now.topic, "partition": now.partition, "state": now.state, "action": each.action}
+    return {**where, "old_offset": now.offset, "new_offset": each.offset, "new_topic_id": each.topic_id}
+
+
+def _shown(each: Standing) -> dict[str, Any]:
+    """For a terminal's width: owners are told apart by their first digits, an unchanged topic by one word."""
+    same = each.topic_id == each.actual_topic_id
+    row = asdict(each) | {"owner": (each.owner or "nobody")[:8], "actual_topic_id": "same" if same else "none"}
+    if not same and each.actual_topic_id:
+        row["actual_topic_id"] = each.actual_topic_id
+    return {name.replace("_", " "): value for name, value in row.items() if name != "chapter"}
+
+
+def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
+    topic = f"{row['topic']}[{row['partition']}]"
+    other = "" if row["topic_id"] == row["new_topic_id"] else " of a new topic"
+    return {
+        "id": row["id"],
+        "at": f"{row['at']:%Y-%m-%dT%H:%M:%S%z}",
+        "who": row["who"],
+        "action": row["action"],
+        "partition": topic,
+        "state": row["state"],
+        "closed chapter": f"{row['first_offset']} to {row['next_offset']}",
+        "events": row["events_total"],
+        "goes on at": f"{row['new_offset']}{other}",
+        "reason": row["reason"],
+    }
