@@ -47,6 +47,7 @@ class Span:
     duplicates: int = 0
     conflicts: int = 0
     dead_letters: int = 0
+    unaccounted: int = 0  # offsets of the partition without an outcome, as its row says after this batch: always 0
 
     @property
     def gaps(self) -> int:

@@ -287,3 +287,4 @@ class Loop:
         self._in_flight.clear()
         self._partitions.reset(assigned)
         self._metrics.lag.clear()
+        self._metrics.unaccounted.clear()

@@ -36,6 +36,12 @@ class Metrics:
         self.lag = Gauge(
             "ingestion_lag_messages", "Records behind the high watermark.", ["partition"], registry=registry
         )
+        self.unaccounted = Gauge(
+            "ingestion_unaccounted_offsets",
+            "Offsets of a partition's open chapter that were read and have no outcome: anything but 0 is a fault.",
+            ["partition"],
+            registry=registry,
+        )
         self.owned = Gauge("ingestion_owned_partitions", "Partitions that this process owns.", registry=registry)
         self.stopped = Gauge(
             "ingestion_stopped_partitions",

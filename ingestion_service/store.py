@@ -253,12 +253,16 @@ def _advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None
             AS s (partition, epoch, start, stop, leader_epoch, persisted, duplicates, conflicts, dead_letters, gaps)
         WHERE o.topic = %s AND o.partition = s.partition AND o.owner = %s AND o.owner_epoch = s.epoch
             AND o.next_offset = s.start
-        RETURNING o.partition
+        RETURNING o.partition, o.next_offset - first_offset
+            - persisted_total - duplicate_total - dead_letter_total - gap_total
         """,
         [*map(list, columns), spans[0].claim.topic, owner],
     ).fetchall()
-    if fenced := {span.claim.partition for span in spans} - {row[0] for row in moved}:
+    unaccounted: dict[int, int] = dict(moved)
+    if fenced := {span.claim.partition for span in spans} - unaccounted.keys():
         raise Fenced(fenced)
+    for span in spans:
+        span.unaccounted = unaccounted[span.claim.partition]
 
 
 def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:

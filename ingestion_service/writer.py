@@ -171,6 +171,8 @@ class Writer:
         events = self._metrics.events
         for outcome in ("persisted", "duplicates", "conflicts", "dead_letters"):
             events.labels(outcome.removesuffix("s")).inc(sum(getattr(span, outcome) for span in batch.spans))
+        for span in batch.spans:
+            self._metrics.unaccounted.labels(str(span.claim.partition)).set(span.unaccounted)
         for dead in batch.dead.values():
             self._metrics.dead_letters.labels(dead.code).inc()
         self._metrics.batch_events.observe(len(batch.records))

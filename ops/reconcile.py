@@ -1,13 +1,22 @@
 """plumbline reconcile: does every offset that was read have its outcome, and every outcome its row?"""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from deploy.local import environment, home
-from ops import broker, store
+from ops import accounting, broker, store
 from ops.console import Json, print_json, print_rows
+
+Textfile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write the result for Prometheus too, replacing FILE (node_exporter: NAME.prom)."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -15,13 +24,16 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: plumbline reconcile && echo all accounted for")(reconcile)
 
 
-def reconcile(as_json: Json = False) -> None:
+def reconcile(textfile: Textfile = None, as_json: Json = False) -> None:
     """Check the accounting identity of each partition; exit status 1 if something doesn't add up.
 
-    next_offset - first_offset = persisted + duplicates + dead-lettered + gaps; the dead letters and the events
-    that were counted are there; no partition was read beyond what Kafka holds.
+    next_offset - first_offset = persisted + duplicates + dead-lettered + gaps, in each chapter: the open one and
+    those that `plumbline offsets skip|restart` closed. The dead letters and the events that were counted are there;
+    no partition was read beyond what Kafka holds. Counts every stored event: on a large table that takes a while.
     """
     report = check(environment.require(home.default()))
+    if textfile is not None:
+        write_to_textfile(str(textfile), registry(report))
     if as_json:
         print_json(report)
     else:
@@ -29,45 +41,51 @@ def reconcile(as_json: Json = False) -> None:
         for problem in report["problems"]:
             print(f"problem: {problem}")
         verdict = "all accounted for" if report["ok"] else "NOT all accounted for"
-        print(f"{verdict}: {report['events']:,} events stored, {report['lag']:,} records not read yet")
+        decided = f", {report['skipped']:,} offsets skipped by decision" if report["skipped"] else ""
+        print(f"{verdict}: {report['events']:,} events stored, {report['lag']:,} records not read yet{decided}")
     if not report["ok"]:
         raise typer.Exit(1)
 
 
 def check(values: Mapping[str, str]) -> dict[str, Any]:
-    """The report: `ok`, `problems`, `partitions`, `events` stored, `lag` in records."""
+    """The report: `ok`, `problems`, `partitions`, `events` stored, `lag` in records, `skipped` by decision."""
     with store.snapshot(values) as connection:
-        rows = store.partitions(connection)
+        chapters, letters = store.chapters(connection), store.dead_letter_counts(connection)
         stored = store.events(connection)
     with broker.connect(values) as kafka:
-        ends = kafka.watermarks([(row["topic"], row["partition"]) for row in rows])
-    rows = [{**row, "end": ends[row["topic"], row["partition"]][1]} for row in rows]
-    problems = [problem for row in rows for problem in partition_problems(row)]
-    problems += event_problems(sum(row["persisted"] for row in rows), stored)
-    shown = [{name: value for name, value in row.items() if name != "topic_id"} for row in rows]
-    lag = sum(max(0, row["end"] - row["next_offset"]) for row in rows)
-    return {"ok": not problems, "problems": problems, "partitions": shown, "events": stored, "lag": lag}
+        held = kafka.held({row["topic"] for row in chapters})
+    rows = accounting.partitions(chapters, letters, held)
+    persisted = sum(row["persisted"] for row in rows)
+    problems = [problem for row in rows for problem in row["problems"]]
+    problems += accounting.event_problems(persisted, stored)
+    return {
+        "ok": not problems,
+        "problems": problems,
+        "partitions": [{name: value for name, value in row.items() if name != "problems"} for row in rows],
+        "events": stored,
+        "missing": persisted - stored,
+        "lag": sum(row["lag"] or 0 for row in rows),
+        "skipped": sum(row["skipped"] for row in rows),
+    }
 
 
-def partition_problems(row: Mapping[str, Any]) -> list[str]:
-    """What doesn't add up in one partition's counts."""
-    name = f"{row['topic']}[{row['partition']}]"
-    read = row["next_offset"] - row["first_offset"]
-    outcomes = row["persisted"] + row["duplicates"] + row["dead_lettered"]
-    found = []
-    if read != outcomes + row["gaps"]:
-        found.append(f"{name}: {read} offsets were read, but {outcomes + row['gaps']} outcomes and gaps were counted")
-    if row["events_total"] != outcomes:
-        found.append(f"{name}: events_total is {row['events_total']}, the outcomes sum to {outcomes}")
-    if row["dead_letter_rows"] != row["dead_lettered"]:
-        found.append(f"{name}: {row['dead_lettered']} dead letters were counted, {row['dead_letter_rows']} are there")
-    if row["next_offset"] > row["end"]:
-        found.append(f"{name}: read up to {row['next_offset']}, but Kafka ends at {row['end']}: it lost records")
-    return found
+def registry(report: Mapping[str, Any]) -> CollectorRegistry:
+    """The report as metrics."""
+    made = CollectorRegistry()
 
+    def gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(f"plumbline_reconcile_{name}", meaning, labels, registry=made)
 
-def event_problems(persisted: int, stored: int) -> list[str]:
-    """Whether the events that were counted are the events that are there."""
-    if persisted == stored:
-        return []
-    return [f"{persisted} events were counted as persisted, {stored} are stored"]
+    gauge("ok", "1 if everything adds up.").set(report["ok"])
+    gauge("timestamp_seconds", "When this was found.").set_to_current_time()
+    gauge("missing_events", "Events counted as persisted less events stored.").set(report["missing"])
+    by_partition = {
+        "unaccounted": "Offsets that were read and have no outcome.",
+        "missing_dead_letters": "Dead letters counted less dead letters stored.",
+        "skipped": "Offsets that an operator's decision skipped.",
+    }
+    for name, meaning in by_partition.items():
+        made_gauge = gauge(name, meaning, ("topic", "partition"))
+        for row in report["partitions"]:
+            made_gauge.labels(row["topic"], str(row["partition"])).set(row[name])
+    return made

@@ -19,13 +19,19 @@ from shared.statistics import PACKED
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
-PARTITIONS = """
+CHAPTERS = """
     SELECT topic, partition, topic_id, first_offset, next_offset, events_total, persisted_total AS persisted,
            duplicate_total AS duplicates, dead_letter_total AS dead_lettered, gap_total AS gaps,
-           (SELECT count(*) FROM dead_letters d WHERE d.topic_id = k.topic_id AND d.partition = k.partition)
-               AS dead_letter_rows
-    FROM kafka_offsets k
-    ORDER BY topic, partition
+           new_topic_id, new_offset, low
+    FROM offset_decisions
+    UNION ALL
+    SELECT topic, partition, topic_id, first_offset, next_offset, events_total, persisted_total,
+           duplicate_total, dead_letter_total, gap_total, NULL, NULL, NULL
+    FROM kafka_offsets
+"""
+
+DEAD_LETTERS_BY_PARTITION = """
+    SELECT topic_id, partition, count(*) AS n FROM dead_letters GROUP BY topic_id, partition
 """
 
 DEAD_LETTERS = """
@@ -114,9 +120,18 @@ def writing(values: Mapping[str, str]) -> Iterator[Connection]:
         raise db.unavailable(target, error) from None
 
 
-def partitions(connection: Connection) -> list[Row]:
-    """What ingestion counted, per partition, with the number of its dead letters that are there."""
-    return connection.execute(PARTITIONS).fetchall()
+def chapters(connection: Connection) -> list[Row]:
+    """What ingestion counted: of each partition the chapters that a decision closed, then the open one.
+
+    A closed one has where the partition went on: `new_topic_id`, `new_offset`, and Kafka's `low` watermark then.
+    """
+    return connection.execute(CHAPTERS).fetchall()
+
+
+def dead_letter_counts(connection: Connection) -> dict[tuple[str, int], int]:
+    """How many dead letters are stored, by topic id and partition."""
+    rows = connection.execute(DEAD_LETTERS_BY_PARTITION).fetchall()
+    return {(row["topic_id"], row["partition"]): row["n"] for row in rows}
 
 
 def events(connection: Connection) -> int:
