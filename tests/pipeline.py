@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 from confluent_kafka import TopicPartition
@@ -82,13 +84,14 @@ class Service:
     """One process of a service, with its log."""
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            env={**os.environ, **environment, "LOG_FORMAT": "console"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with tempfile.NamedTemporaryFile(prefix="service-", suffix=".log", delete=False) as log:  # a pipe fills up
+            self._log = Path(log.name)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                env={**os.environ, **environment, "LOG_FORMAT": "console"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self._output: str | None = None
 
     @property
@@ -112,14 +115,11 @@ class Service:
 
     def wait(self, timeout_s: float = 30) -> int:
         """Its exit status, once it has one."""
-        self.output(timeout_s)
-        return self._process.returncode
+        return self._process.wait(timeout_s)
 
-    def output(self, timeout_s: float = 30) -> str:
-        """All that it printed, once it ended."""
-        if self._output is None:
-            self._output, _ = self._process.communicate(timeout=timeout_s)
-        return self._output
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text() if self._output is None else self._output
 
     def end(self) -> str:
         """Ends it, one way or the other, and returns what it printed."""
@@ -130,7 +130,10 @@ class Service:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        return self.output()
+                self._process.wait(20)
+        self._output = self.output()
+        self._log.unlink(missing_ok=True)
+        return self._output
 
 
 @contextmanager
