@@ -17,6 +17,7 @@ from shared import kafka, migrations, topics
 from shared.settings import TopicSettings
 
 TEMPLATE = "plumbline_template"
+POSTGRES = {"fsync": "off", "full_page_writes": "off"}  # a test's data needn't outlive the machine
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def stack(home: Path, parts: Sequence[str]) -> Iterator[Mapping[str, str]]:
     first = random.randrange(20_000, 30_000)  # below the range that outgoing connections take theirs from
     options = embedded.Options(
         wished={"kafka": first, "kafka-controller": first + 1, "postgres": first + 2},
-        postgres={"fsync": "off", "full_page_writes": "off"},  # a test's data needn't outlive the machine
+        postgres=POSTGRES,
     )
     try:
         yield embedded.up(home, parts, options, say=lambda _: None).values
@@ -83,7 +84,8 @@ def database(stack: Mapping[str, str]) -> Iterator[Database]:
     identifier = sql.Identifier(name)
     with psycopg.connect(conninfo(stack), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(identifier, sql.Identifier(TEMPLATE)))
-        yield Database(name, conninfo({**stack, "DB_NAME": name}), stack)
+    yield Database(name, conninfo({**stack, "DB_NAME": name}), stack)
+    with psycopg.connect(conninfo(stack), autocommit=True) as connection:  # the server may be another one by now
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
 
 
