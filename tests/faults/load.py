@@ -29,6 +29,7 @@ class Shape:
     copies: int = 1  # of each record
     shuffle_seed: int | None = None  # mixes windows of events
     first: int = 0  # number; a load that follows another one starts beyond it
+    padding: int = 0  # bytes of text that an event carries along; it doesn't compress to less than half
 
     def poison(self, number: int) -> bool:
         """Whether this one can't be taken."""
@@ -43,7 +44,9 @@ class Shape:
         if self.poison(number):
             return b"poison %d" % number
         device, second = self.identity(number)
-        metrics = {"m": number} if number % 3 else {"m": number, "k": 1}
+        metrics: dict[str, object] = {"m": number} if number % 3 else {"m": number, "k": 1}
+        if self.padding:
+            metrics["note"] = random.Random(number).randbytes(self.padding // 2).hex()
         return json.dumps({"device_id": device, "timestamp": second, "data_payload": metrics}).encode()
 
     def order(self) -> Iterator[int]:
