@@ -24,12 +24,13 @@ class Shape:
     """What is sent: numbers 0, 1, 2, … as events of several devices, keyed by device."""
 
     rate: int = 2_000  # records a second
+    burst: int = 0  # records at once, to begin with
     devices: int = 97
     poison_every: int = 7  # every so many-th is no event at all; 0: none, 1: all
     copies: int = 1  # of each record
     shuffle_seed: int | None = None  # mixes windows of events
-    first: int = 0  # number; a load that follows another one starts beyond it
     padding: int = 0  # bytes of text that an event carries along; it doesn't compress to less than half
+    first: int = 0  # number; a load that follows another one starts beyond it
 
     def poison(self, number: int) -> bool:
         """Whether this one can't be taken."""
@@ -66,8 +67,8 @@ class Accepted:
     shape: Shape
     records: list[tuple[int, int, int]] = field(default_factory=list)
     unknown: set[int] = field(default_factory=set)
-    # Below these offsets the test took the records away before they were read: such an event may be missing.
-    deleted: dict[int, int] = field(default_factory=dict)
+    # Offsets, by partition, that the test took away before they were read: their events may be missing.
+    gone: dict[int, range] = field(default_factory=dict)
 
 
 class Load:
@@ -85,6 +86,11 @@ class Load:
         """Begins."""
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether more is to come."""
+        return self._thread.is_alive() and not self._stopping.is_set()
+
     def stop(self) -> None:
         """Ends once Kafka has confirmed, or refused, all that was sent."""
         if not self._stopping.is_set():
@@ -97,7 +103,7 @@ class Load:
         started, numbers = time.monotonic(), self._shape.order()
         sent = 0
         while not self._stopping.wait(_TICK_S):
-            due = int((time.monotonic() - started) * self._shape.rate)
+            due = self._shape.burst + int((time.monotonic() - started) * self._shape.rate)
             for number in itertools.islice(numbers, due - sent):
                 device, _ = self._shape.identity(number)
                 self._producer.produce(

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from tests.aggregated import rows
+from tests.faults import readiness
 from tests.faults.load import Load, Shape
 from tests.faults.verdict import Verdict, compare
-from tests.pipeline import Service, high_watermarks, ingestion, running, wait_for
+from tests.pipeline import CHAPTERS, Service, high_watermarks, ingestion, running, wait_for
 from tests.servers import Database, Topics
 
 SETTLE_S = 60.0
+NOTICED_S = 15.0  # a partition that stands still is looked at again every few seconds
 
 
 class Scene:
@@ -34,8 +36,10 @@ class Scene:
         self._injected = 0
         self._in_flight = 0
         self._recovery_s = 0.0
+        self._committed = 0
         self._problems: list[str] = []
-        self._healed: tuple[float, dict[int, int]] | None = None
+        self._healed_at = 0.0
+        self._until: dict[int, int] = {}  # high watermarks when the fault ended
 
     @contextmanager
     def load(self, **shape: int) -> Iterator[Load]:
@@ -57,7 +61,8 @@ class Scene:
     def committed(self) -> int:
         """Offsets that are committed, over all partitions."""
         [(offsets,)] = rows(
-            self.database, "SELECT coalesce(sum(next_offset - first_offset), 0)::int8 FROM kafka_offsets"
+            self.database,
+            f"SELECT coalesce(sum(next_offset - first_offset), 0)::int8 FROM {CHAPTERS}",  # noqa: S608
         )
         return int(offsets)
 
@@ -69,6 +74,10 @@ class Scene:
         """Waits until so many more offsets are committed."""
         goal = self.committed() + least
         wait_for(lambda: self.committed() >= goal, f"{least} more events are committed")
+
+    def positions(self) -> dict[int, int]:
+        """Each partition's next offset."""
+        return dict(rows(self.database, "SELECT partition, next_offset FROM kafka_offsets"))
 
     def owners(self) -> list[tuple[int, str, int]]:
         """(partition, owner, epoch) of each claim."""
@@ -87,38 +96,63 @@ class Scene:
         if not holds:
             self._problems.append(otherwise)
 
+    def awaits(self, condition: Callable[[], bool], what: str, timeout_s: float = SETTLE_S) -> bool:
+        """Whether it came true in time; if not, that goes into the verdict."""
+        try:
+            wait_for(condition, what, timeout_s)
+        except AssertionError as error:
+            self._problems.append(str(error))
+            return False
+        return True
+
     def strike(self) -> None:
         """A fault is injected now."""
         self._injected += 1
         self._in_flight += max(0, self.accepted() - self.committed())
 
     def healed(self) -> None:
-        """The fault has ended now: what Kafka holds must be committed soon."""
-        self._healed = time.monotonic(), high_watermarks(self.topics)
+        """The fault has ended now: what Kafka holds must be committed soon, and more under a running load."""
+        self._healed_at, self._until = time.monotonic(), high_watermarks(self.topics)
+        self._committed = self.committed() + any(load.running for load in self._loads)
 
     def recovered(self, timeout_s: float = SETTLE_S) -> None:
         """Waits until all that Kafka held when the fault ended is committed."""
-        assert self._healed is not None, "healed() comes first"
-        since, ends = self._healed
+        if self.awaits(self._caught_up, "what came before the end of the fault is committed", timeout_s):
+            self._recovery_s = max(self._recovery_s, time.monotonic() - self._healed_at)
+        self._until = {}
 
-        def reached() -> bool:
-            stands = dict(rows(self.database, "SELECT partition, next_offset FROM kafka_offsets"))
-            return all(stands.get(partition, -1) >= end for partition, end in ends.items())
+    def _caught_up(self) -> bool:
+        stands = self.positions()
+        ahead = all(stands.get(partition, -1) >= end for partition, end in self._until.items())
+        return ahead and self.committed() >= self._committed
 
-        wait_for(reached, "what came before the end of the fault is committed", timeout_s)
-        self._recovery_s = max(self._recovery_s, time.monotonic() - since)
-        self._healed = None
+    def outgrown(self) -> bool:
+        """Whether each partition holds more than was read of it, or of its former self."""
+        ends = high_watermarks(self.topics)
+        return all(ends[partition] > offset for partition, offset in self.positions().items())
+
+    def stands_still(self, port: int, partitions: set[int], reason: str) -> bool:
+        """Whether just these stop, while readiness and the metric say so and the others go on; if not: the verdict."""
+        expected = [f"partition {number} stopped: {reason}" for number in sorted(partitions)]
+        if not self.awaits(lambda: readiness.problems(port) == expected, f"readiness says {expected}", NOTICED_S):
+            return False
+        said = readiness.stopped(port)
+        self.expect(said == {reason: len(partitions)}, f"the metric says {said}")
+        before, sent = self.positions(), self.accepted()
+        wait_for(lambda: self.accepted() > sent + 4_000, "the load goes on")
+        after = self.positions()
+        moved = {number for number, offset in after.items() if offset != before[number]}
+        self.expect(moved == after.keys() - partitions, f"partitions {sorted(moved)} went on")
+        return moved == after.keys() - partitions
 
     def verdict(self, fault: str, timeout_s: float = SETTLE_S) -> Verdict:
         """Ends the load, waits until a running service has done all of it, and compares.
 
         What isn't done within `timeout_s` is in the verdict, not an error: a control may never get there.
         """
-        for wait in (self.recovered if self._healed else lambda _: None, self._settled):
-            try:
-                wait(timeout_s)
-            except AssertionError as error:
-                self._problems.append(str(error))
+        if self._until:
+            self.recovered(timeout_s)
+        self._settle(timeout_s)
         findings = compare([load.accepted for load in self._loads], self.topics, self.database)
         verdict = Verdict(
             fault,
@@ -133,11 +167,11 @@ class Scene:
         self._report(verdict)
         return verdict
 
-    def _settled(self, timeout_s: float) -> None:
+    def _settle(self, timeout_s: float) -> None:
         for load in self._loads:
             load.stop()
         ends = sorted(high_watermarks(self.topics).items())
-        wait_for(lambda: self._stands() == ends, "all is committed, acknowledged and told", timeout_s)
+        self.awaits(lambda: self._stands() == ends, "all is committed, acknowledged and told", timeout_s)
 
     def told(self) -> bool:
         """Whether the acks and dead letters of all that is committed have left."""

@@ -9,19 +9,23 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import psycopg
+from confluent_kafka import Consumer
 
 from ingestion_service import __main__ as service
-from ingestion_service import columns, outbox, store
+from ingestion_service import columns, loop, outbox, store
 from ingestion_service.acks import Outgoing
 from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows
 from ingestion_service.outbox import Outbox, SuccessAck
 from ingestion_service.relay import Relay
-from shared import lifecycle
+from ingestion_service.topic import Topic
+from shared import kafka, lifecycle
+from shared.settings import KafkaSettings
 
 PROTECTIONS: dict[str, Callable[[], None]] = {}
 _advance = store._advance
@@ -111,7 +115,7 @@ def delivery_reports() -> None:
     def hand_over(self: Relay, records: Sequence[Outgoing]) -> None:
         for record in records:
             self._produce(record, lambda _record, _error: None)
-        self._producer.poll(0.2)
+        self._producer.flush(2)
         self._producer.purge()
 
     Relay._publish = hand_over  # type: ignore[method-assign]
@@ -162,6 +166,27 @@ def stored_offsets() -> None:
         return granted and dataclasses.replace(granted, next_offset=low)
 
     store.Store.claim = from_low  # type: ignore[method-assign]
+
+
+@_protection
+def topic_identity() -> None:
+    """Any topic of that name will do."""
+    Topic.identity = Topic.latest_identity = lambda _self: "the only one"  # type: ignore[method-assign, assignment]
+
+
+@_protection
+def offsets_in_range() -> None:
+    """An offset that the topic doesn't have means: go on at the earliest that it has."""
+    consumer = kafka.consumer
+
+    def lenient(settings: KafkaSettings, **overrides: Any) -> Consumer:
+        return consumer(settings, **{**overrides, "auto_offset_reset": "earliest"})
+
+    def fine(claim: Claim, low: int, high: int) -> None:
+        return None
+
+    kafka.consumer = lenient
+    loop.misplaced = fine  # type: ignore[attr-defined]
 
 
 def main() -> int:
