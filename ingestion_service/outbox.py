@@ -1,5 +1,6 @@
 """What a batch leaves to be told, success acks and dead letters, and the relay's SQL that marks them told."""
 
+import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Sequence
@@ -10,6 +11,10 @@ from uuid import UUID
 import psycopg
 
 from ingestion_service.batch import Batch, Claim, DeadLetter, Span
+
+# Headers of a dead letter that was sent again: "topic id/partition/offset" of it, and how many times.
+REPLAY_OF = "plumbline.replay.of"
+REPLAY_ATTEMPT = "plumbline.replay.attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +150,14 @@ def acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
 
 
 def bury(cursor: psycopg.Cursor, batch: Batch) -> None:
-    """Stores the dead letters; one that is there already, since it is read again, counts as a duplicate."""
+    """Stores the dead letters; one that is there already, read again or replayed twice, counts as a duplicate."""
     if not batch.dead:
         return
     letters = list(batch.dead.values())
     cursor.executemany(
-        'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail)'
-        ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING "offset"',
+        'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail,'
+        " replay_digest) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        ' ON CONFLICT DO NOTHING RETURNING "offset"',
         [_dead_letter_row(batch.spans[dead.slot].claim, dead) for dead in letters],
         returning=True,
     )
@@ -165,4 +171,14 @@ def _dead_letter_row(claim: Claim, dead: DeadLetter) -> tuple[object, ...]:
     headers = [[name, None if value is None else b64encode(value).decode()] for name, value in dead.headers]
     where = (claim.topic_id, claim.partition, dead.offset, claim.topic)
     # A header's name may hold a NUL, which jsonb refuses.
-    return *where, dead.key, dead.value, json.dumps(headers).replace("\\u0000", "\\ufffd"), dead.code, dead.detail
+    text = json.dumps(headers).replace("\\u0000", "\\ufffd")
+    return *where, dead.key, dead.value, text, dead.code, dead.detail, _replay_digest(dead)
+
+
+def _replay_digest(dead: DeadLetter) -> bytes | None:
+    """Of a replay's origin, attempt and bytes: a second copy of it is the same dead letter. None: it is no replay."""
+    headers = dict(dead.headers)
+    if REPLAY_OF not in headers:
+        return None
+    parts = (headers[REPLAY_OF], headers.get(REPLAY_ATTEMPT), dead.key, dead.value)
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part or b""), part or b"") for part in parts)).digest()

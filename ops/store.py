@@ -34,20 +34,6 @@ DEAD_LETTERS_BY_PARTITION = """
     SELECT topic_id, partition, count(*) AS n FROM dead_letters GROUP BY topic_id, partition
 """
 
-DEAD_LETTERS = """
-    SELECT topic, partition, "offset", code, detail, at, published_at, replayed_at, octet_length(value) AS bytes
-    FROM dead_letters
-    WHERE (%(code)s::text IS NULL OR code = %(code)s)
-    ORDER BY at DESC, partition, "offset" DESC
-    LIMIT %(limit)s
-"""
-
-DEAD_LETTER = """
-    SELECT topic, partition, "offset", code, detail, at, published_at, replayed_at, key, value, headers
-    FROM dead_letters
-    WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" = %(offset)s
-"""
-
 PROGRESS = """
     SELECT coalesce(sum(events_total), 0)::int8 AS events,
            coalesce(sum(duplicate_total), 0)::int8 AS duplicates,
@@ -138,16 +124,6 @@ def events(connection: Connection) -> int:
     """How many events are stored."""
     row = connection.execute("SELECT count(*) AS n FROM events").fetchone()
     return int(row["n"]) if row else 0
-
-
-def dead_letters(connection: Connection, code: str | None, limit: int) -> list[Row]:
-    """The newest dead letters, without their bytes."""
-    return connection.execute(DEAD_LETTERS, {"code": code, "limit": limit}).fetchall()
-
-
-def dead_letter(connection: Connection, topic: str, partition: int, offset: int) -> Row | None:
-    """One dead letter, whole."""
-    return connection.execute(DEAD_LETTER, {"topic": topic, "partition": partition, "offset": offset}).fetchone()
 
 
 def progress(connection: Connection) -> Row:

@@ -106,13 +106,3 @@ def test_what_nobody_has_read_counts_as_lag(
     with store.snapshot(values) as connection:
         assert broker.lag(ends, store.offsets(connection)) == 0
     assert broker.lag(ends, {}) == 3
-
-
-def test_a_dead_letter_is_listed_and_shown_with_its_bytes(values: dict[str, str], topics: Topics) -> None:
-    with store.snapshot(values) as connection:
-        assert [row["offset"] for row in store.dead_letters(connection, "malformed", 10)] == [2]
-        assert store.dead_letters(connection, "bad_metric", 10) == []
-        letter = store.dead_letter(connection, topics.settings.topic_readings, 0, 2)
-        assert letter is not None
-        assert letter["value"] == b"\x00\xff"
-        assert store.dead_letter(connection, topics.settings.topic_readings, 0, 1) is None
