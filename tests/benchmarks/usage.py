@@ -1,0 +1,77 @@
+"""CPU seconds and memory of the processes under measurement, which run on this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from shared.errors import PlumblineError
+
+
+class Meter:
+    """CPU seconds of the services, of the broker and of Postgres since it was made."""
+
+    def __init__(self, services: Sequence[int], bootstrap_servers: str, connection: psycopg.Connection) -> None:
+        self._services = [psutil.Process(pid) for pid in services]
+        self._broker = psutil.Process(_listening(int(bootstrap_servers.rpartition(":")[2])))
+        backend = psutil.Process(connection.info.backend_pid)
+        self._postmaster = backend.parent() or backend
+        self._began = self._now()
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """So far: `service`, `broker`, `postgres`."""
+        return {name: round(now - self._began[name], 2) for name, now in self._now().items()}
+
+    def _now(self) -> dict[str, float]:
+        return {
+            "service": sum(map(_own, self._services)),
+            "broker": _own(self._broker),
+            "postgres": _with_children(self._postmaster),
+        }
+
+
+def per_million(cpu: dict[str, float], events: int) -> dict[str, float]:
+    """CPU seconds a million events."""
+    return {name: round(seconds * 1_000_000 / events, 2) for name, seconds in cpu.items()}
+
+
+def _own(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _with_children(process: psutil.Process) -> float:
+    """Of children that ended, the parent has the times."""
+    total = 0.0
+    for child in process.children():
+        try:
+            total += _own(child)
+        except psutil.NoSuchProcess:
+            continue
+    times = process.cpu_times()
+    return total + float(sum(times[:4]))
+
+
+def _listening(port: int) -> int:
+    for connection in psutil.net_connections("tcp"):
+        listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+        if listens and listens.port == port and connection.pid:
+            return connection.pid
+    raise PlumblineError(f"nothing on this machine listens on port {port} → benchmarks need broker and database here")
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process has now."""
+    return _status(pid, "VmRSS")
+
+
+def peak_resident(pid: int) -> int:
+    """Bytes of memory that the process ever had."""
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields[name].split()[0]) * 1024
