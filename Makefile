@@ -55,8 +55,8 @@ test: lint types ## lint, types and all tests, on a throw-away stack (ARGS=… g
 faults: setup ## every fault at its full length, with a table of what was lost (JSON=file, STORM_SEED=n, STORM_SECONDS=n)
 	$(BIN)/pytest tests/faults -v --long $(if $(JSON),--faults-json=$(JSON)) $(ARGS)
 
-bench: setup ## benchmarks as JSON lines, each beside its limit measured in the same run
-	@exec $(BIN)/python -m tests.benchmarks
+bench: setup ## benchmarks as JSON lines, each beside its limit of the same run (ONLY=latency,memory,…: some of them)
+	@exec $(BIN)/python -m tests.benchmarks $(ONLY)
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

@@ -6,12 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
 from shared.errors import PlumblineError
-from tests.benchmarks.usage import Meter
+from tests.benchmarks.usage import Meter, written
 from tests.servers import Database, Topics
 
 _POLL_S = 0.02
@@ -39,6 +39,7 @@ class Run:
     outcome: Outcome
     seconds: float
     cpu_seconds: dict[str, float]
+    written: dict[str, int] = field(default_factory=dict)  # by the server, see usage.written
 
     @property
     def rate(self) -> float:
@@ -126,12 +127,14 @@ def services(topics: Topics, database: Database, count: int = 1, **settings: obj
 def consume(topics: Topics, database: Database, expected: Outcome) -> Run:
     """One process reads the topic to its end into a database where the topic is new; checks what became of it."""
     settle(database)
-    with services(topics, database) as running:
-        running.wait(lambda: running.owners() > 0, "the first claim")
-        began, meter = time.perf_counter(), running.meter()
-        running.consumed(expected)
-        seconds = time.perf_counter() - began
-        return Run(expected, seconds, meter.cpu_seconds())
+    with database.connect() as look:
+        before = written(look)
+        with services(topics, database) as running:
+            running.wait(lambda: running.owners() > 0, "the first claim")
+            began, meter = time.perf_counter(), running.meter()
+            running.consumed(expected)
+            seconds, cpu = time.perf_counter() - began, meter.cpu_seconds()
+        return Run(expected, seconds, cpu, {name: count - before[name] for name, count in written(look).items()})
 
 
 def stored(database: Database) -> int:

@@ -1,4 +1,4 @@
-"""CPU seconds and memory of the processes under measurement, which run on this machine."""
+"""What the processes under measurement use, which run on this machine: CPU, memory, and what Postgres writes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,14 @@ import psutil
 import psycopg
 
 from shared.errors import PlumblineError
+
+# Where the reason for a rate that fell is looked for.
+_WRITTEN = """
+SELECT wal_bytes::int8, wal_fpi, c.num_timed + c.num_requested, c.buffers_written,
+    (SELECT sum(blks_read)::int8 FROM pg_stat_database), (SELECT sum(evictions)::int8 FROM pg_stat_io)
+FROM pg_stat_wal, pg_stat_checkpointer c
+"""
+_WRITTEN_NAMES = ("wal_bytes", "wal_full_pages", "checkpoints", "checkpoint_buffers", "blocks_read", "evictions")
 
 
 class Meter:
@@ -29,6 +37,12 @@ class Meter:
             "broker": _own(self._broker),
             "postgres": _with_children(self._postmaster),
         }
+
+
+def written(connection: psycopg.Connection) -> dict[str, int]:
+    """What the whole server counted so far; a session's share shows within a second or two, and at its end."""
+    row = connection.execute(_WRITTEN).fetchone() or ()
+    return dict(zip(_WRITTEN_NAMES, map(int, row), strict=True))
 
 
 def per_million(cpu: dict[str, float], events: int) -> dict[str, float]:
