@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ingestion_service.columns import Prepared
 from shared.events import Decoder, Group
 
 
@@ -73,11 +74,12 @@ class Batch:
     """One transaction's worth. `slot[i]` is the span (index into `spans`) of the i-th record."""
 
     spans: list[Span]
-    records: list[Record]
+    records: Sequence[Record]
     slot: npt.NDArray[np.int32]
     groups: list[Group]
     dead: dict[int, DeadLetter] = field(default_factory=dict)  # by position
     newest_ms: int = 0  # Kafka's timestamp of the last record
+    prepared: Prepared | None = None  # once the ids of all its devices and layouts are known
     attempted: bool = False  # a COMMIT may have been sent: ask before writing again
 
     def bury(self, position: int, code: str, detail: str) -> None:
@@ -128,7 +130,9 @@ def assemble(
     if not spans:
         return None
     kept = np.flatnonzero(slot >= 0)
-    return _decoded(spans, [records[i] for i in kept.tolist()], slot[kept], decoder, now_us)
+    if len(kept) < len(records):
+        records, slot = [records[i] for i in kept.tolist()], slot[kept]
+    return _decoded(spans, records, slot, decoder, now_us)
 
 
 def _new(offsets: npt.NDArray[np.int64], start: int) -> npt.NDArray[np.bool_]:
@@ -138,7 +142,7 @@ def _new(offsets: npt.NDArray[np.int64], start: int) -> npt.NDArray[np.bool_]:
 
 
 def _decoded(
-    spans: list[Span], records: list[Record], slot: npt.NDArray[np.int32], decoder: Decoder, now_us: int
+    spans: list[Span], records: Sequence[Record], slot: npt.NDArray[np.int32], decoder: Decoder, now_us: int
 ) -> Batch:
     decoded = decoder.decode([r.value() for r in records], now_us, [r.key() for r in records])
     batch = Batch(spans, records, slot, decoded.groups)

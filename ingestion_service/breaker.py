@@ -16,6 +16,8 @@ class CircuitBreaker:
 
     def check(self, batch: Batch) -> None:
         """Raises PlumblineError at the limit; 0 is none."""
+        if not self._consecutive and not self._percent:
+            return
         total = len(batch.records)
         longest = self._in_a_row
         for position in range(total):

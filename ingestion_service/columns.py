@@ -1,6 +1,6 @@
 """Decoded events → the columns of `events`: sorted for the primary key, each identity once. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from shared import pgcopy
 from shared.events import Group
+
+Positions = npt.NDArray[np.int64]
 
 _JSONB_VERSION = b"\x01"
 
@@ -36,6 +38,53 @@ class Rows:
             position=self.position[chosen],
             extras=None if self.extras is None else self.extras[chosen],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a batch adds to `events`: rows that repeat nothing in the batch, and the same as binary COPY.
+
+    `duplicates` are the positions of those that do, `conflicts` of those of them that have other values.
+    """
+
+    rows: list[Rows]
+    blocks: list[bytes]
+    duplicates: Positions
+    conflicts: Positions
+
+
+def prepare(
+    groups: Sequence[Group],
+    dead: Collection[int],
+    devices: Mapping[str, int],
+    layouts: Mapping[tuple[str, ...], int],
+) -> Prepared:
+    """The groups' events but for those at the positions in `dead`.
+
+    Raises:
+        KeyError: a device or layout has no id yet.
+    """
+    rows = build(groups, devices, layouts)
+    if dead:
+        buried = np.array(list(dead), np.int64)
+        rows = [kept for r in rows if len(kept := r.take(~np.isin(r.position, buried)))]
+    rows, duplicates, conflicts = without(rows, [repeated(r) for r in rows])
+    return Prepared(rows, blocks(rows), duplicates, conflicts)
+
+
+def without(
+    rows: Sequence[Rows], found: Sequence[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]
+) -> tuple[list[Rows], Positions, Positions]:
+    """The rows that repeat nothing, and the positions of those that do, and of those with other values."""
+    duplicates = [r.position[same] for r, (same, _) in zip(rows, found, strict=True)]
+    conflicts = [r.position[differs] for r, (_, differs) in zip(rows, found, strict=True)]
+    kept = [r if not same.any() else r.take(~same) for r, (same, _) in zip(rows, found, strict=True)]
+    nothing = np.empty(0, np.int64)
+    return (
+        [r for r in kept if len(r)],
+        np.concatenate([nothing, *duplicates]),
+        np.concatenate([nothing, *conflicts]),
+    )
 
 
 def build(groups: Sequence[Group], devices: Mapping[str, int], layouts: Mapping[tuple[str, ...], int]) -> list[Rows]:
@@ -74,6 +123,11 @@ def repeated(rows: Rows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     first = np.maximum.accumulate(np.where(same, 0, np.arange(len(rows))))
     differs = (rows.values != rows.values[first]).any(axis=1)
     return same, same & differs
+
+
+def blocks(rows: Sequence[Rows]) -> list[bytes]:
+    """All of the rows as binary COPY."""
+    return [block for r in rows for block in copy_blocks(r)]
 
 
 def copy_blocks(rows: Rows, numbers: npt.NDArray[np.int32] | None = None) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import psycopg
 from ingestion_service import columns
 from ingestion_service.batch import Batch
 from ingestion_service.catalogue import Catalogue
-from ingestion_service.columns import Rows
+from ingestion_service.columns import Prepared, Rows
 from ingestion_service.store import Store, lacks_partition
 from shared import db
 from shared.events import Code
@@ -30,6 +30,13 @@ class Committer:
         self._pairs: set[tuple[int, int]] = set()
         self._look_first = 0
 
+    def prepare(self, batch: Batch) -> None:
+        """Prepares the batch if it needs no new ids; may be called from the thread that made it."""
+        try:
+            batch.prepared = columns.prepare(batch.groups, batch.dead, self._catalogue.devices, self._catalogue.layouts)
+        except KeyError:
+            batch.prepared = None
+
     def commit(self, batch: Batch) -> int:
         """Writes the batch and returns how many of its events were late; the spans' counters are set.
 
@@ -39,20 +46,21 @@ class Committer:
             Fenced: another owner has a partition; nothing was written.
             psycopg.Error: see shared.db.classify; nothing was written, unless the connection broke at COMMIT.
         """
-        self._catalogue.admit(batch)
-        rows = _alive(batch, columns.build(batch.groups, self._catalogue.devices, self._catalogue.layouts))
+        prepared = batch.prepared or self._admitted(batch)
+        rows, blocks = prepared.rows, prepared.blocks
+        duplicates, conflicts = prepared.duplicates, prepared.conflicts
         self._ensure_partitions(rows)
-        rows, duplicates, conflicts = _without(rows, [columns.repeated(r) for r in rows])
         pairs = {pair for r in rows for pair in columns.pairs(r)} - self._pairs
         look, found = self._look_first > 0, False
         while True:
             try:
                 if look and rows:
-                    rows, again, differing = _without(rows, self._store.repeats(rows))
+                    rows, again, differing = columns.without(rows, self._store.repeats(rows))
                     duplicates, conflicts = np.append(duplicates, again), np.append(conflicts, differing)
-                    found |= len(again) > 0
+                    if len(again):
+                        found, blocks = True, columns.blocks(rows)
                 _count(batch, rows, duplicates, conflicts)
-                late = self._store.write(batch, rows, pairs)
+                late = self._store.write(batch, rows, blocks, pairs)
             except psycopg.errors.UniqueViolation:
                 look = True
             except psycopg.Error as error:
@@ -64,11 +72,16 @@ class Committer:
                     continue
                 if db.classify(error) is not db.Fault.POISON or not self._bury_poison(batch, rows):
                     raise
+                batch.prepared = None
                 return self.commit(batch)  # a duplicate of what was buried is none
             else:
                 self._remember(pairs)
                 self._look_first = _LOOK_FIRST if found else max(0, self._look_first - 1)
                 return late
+
+    def _admitted(self, batch: Batch) -> Prepared:
+        self._catalogue.admit(batch)
+        return columns.prepare(batch.groups, batch.dead, self._catalogue.devices, self._catalogue.layouts)
 
     def _remember(self, pairs: set[tuple[int, int]]) -> None:
         if len(self._pairs) > _PAIRS:
@@ -93,29 +106,6 @@ class Committer:
             first = np.arange(len(r)) < len(r) // 2
             self._bury_poison(batch, [r.take(first), r.take(~first)])
         return found
-
-
-def _alive(batch: Batch, rows: Sequence[Rows]) -> list[Rows]:
-    """The rows that weren't buried."""
-    if not batch.dead:
-        return list(rows)
-    dead = np.array(list(batch.dead), np.int64)
-    return [kept for r in rows if len(kept := r.take(~np.isin(r.position, dead)))]
-
-
-def _without(
-    rows: Sequence[Rows], found: Sequence[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]
-) -> tuple[list[Rows], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The rows that repeat nothing, and the positions of those that do, and of those with other values."""
-    duplicates = [r.position[same] for r, (same, _) in zip(rows, found, strict=True)]
-    conflicts = [r.position[differs] for r, (_, differs) in zip(rows, found, strict=True)]
-    kept = [r if not same.any() else r.take(~same) for r, (same, _) in zip(rows, found, strict=True)]
-    nothing = np.empty(0, np.int64)
-    return (
-        [r for r in kept if len(r)],
-        np.concatenate([nothing, *duplicates]),
-        np.concatenate([nothing, *conflicts]),
-    )
 
 
 def _count(

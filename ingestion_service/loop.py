@@ -26,6 +26,7 @@ _log = log.get(__name__)
 _REVOKE_S = 5.0  # what is in flight may take so long when partitions are revoked
 _STOP_S = 8.0  # likewise at the end
 _PLACE_S = 1.0  # a writer that is busy for longer makes us pause
+_AT_ONCE = 500  # records that are asked for before their bytes are looked at
 _CLAIM_RETRY_S = 1.0  # a partition that the broker says nothing about
 _STOPPED_RETRY_S = 5.0  # one that stands still: an operator may have decided, a rival may be gone
 _CONFIRM_S = 5.0  # how often a loop that has nothing to write asks whether its partitions are still its own
@@ -99,7 +100,7 @@ class Loop:
     def _poll(self, stop: threading.Event) -> list[Message]:
         """Records, once the writer has room for them; a long wait is spent paused, but in the group."""
         if self._writer.wait_for_place(_PLACE_S):
-            return self._consumer.consume(self._settings.batch_max_events, self._settings.batch_linger_ms / 1000)
+            return self._gather()
         live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
         _log.info("paused", partitions=sorted(self._partitions.claims))
         self._consumer.pause(live)
@@ -116,18 +117,29 @@ class Loop:
         _log.info("resumed", partitions=[t.partition for t in still])
         return came
 
+    def _gather(self) -> list[Message]:
+        """What comes until the batch is full, by number or by bytes, or has lingered."""
+        most, linger_s = self._settings.batch_max_events, self._settings.batch_linger_ms / 1000
+        came: list[Message] = []
+        size = 0
+        until = time.monotonic() + linger_s
+        while len(came) < most and size < self._settings.batch_max_bytes and (left := until - time.monotonic()) > 0:
+            some = self._consumer.consume(min(_AT_ONCE, most - len(came)), left)
+            came += some
+            size += sum(map(len, some))  # the length of a message is that of its value
+        return came
+
     def _take(self, messages: Sequence[Message]) -> None:
         """Hands a batch of these to the writer."""
-        records: list[Record] = []
+        records: Sequence[Record] = [message for message in messages if message.error() is None]
         ends: dict[int, int] = {}
-        for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                ends[message.partition() or 0] = message.offset() or 0
-            else:
-                self._on_error(error, message.partition())
+        if len(records) < len(messages):
+            for message in messages:
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    ends[message.partition() or 0] = message.offset() or 0
+                elif error is not None:
+                    self._on_error(error, message.partition())
         parts = self._partitions
         batch = assemble(records, ends, parts.claims, parts.positions, self._decoder, time.time_ns() // 1000)
         if batch is not None:

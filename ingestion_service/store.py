@@ -178,7 +178,9 @@ class Store:
             return True
         return False
 
-    def write(self, batch: Batch, rows: Sequence[Rows], pairs: Collection[tuple[int, int]]) -> int:
+    def write(
+        self, batch: Batch, rows: Sequence[Rows], blocks: Sequence[bytes], pairs: Collection[tuple[int, int]]
+    ) -> int:
         """The batch in one transaction: events, offsets, acks, dead letters, late buckets. Returns the late events.
 
         The compare-and-set comes after the COPY: a client that froze inside COPY while it held the offsets' rows
@@ -190,7 +192,6 @@ class Store:
         """
         with self._transaction() as cursor:
             if rows:
-                blocks = (block for r in rows for block in copy_blocks(r))
                 _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
             self._failpoints.hit("ingestion.after_copy")
             outbox.bury(cursor, batch)

@@ -65,7 +65,9 @@ class Writer:
         return True
 
     def submit(self, batch: Batch) -> "Future[object]":
-        """Queues a batch; its future's result is None, its errors Fenced, Discarded or what stops the service."""
+        """Prepares and queues a batch; the result is None, errors are Fenced, Discarded or what stops the service."""
+        # Here rather than in our thread: two that need the interpreter at once only hold each other up.
+        self._committer.prepare(batch)
         self._places.acquire()
         future = self._enqueue(lambda: self._commit(batch))
         future.add_done_callback(lambda _: self._places.release())

@@ -6,11 +6,11 @@ key), goes alone through `strict.decode_one`, which decides.
 """
 
 import operator
-from collections import Counter
+import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -20,7 +20,10 @@ from shared.events.codes import Code, Limits, Refused, Reject
 from shared.events.strict import METRIC_NAME, Event, decode_one, normalise_device
 from shared.events.timestamps import BAD, parse_number, parse_texts
 
+_T = TypeVar("_T")
 _CACHE_SIZE = 200_000
+# What is decoded together should fit the processor's cache: 20,000 at once take a fifth longer.
+_AT_ONCE = 4_000
 
 
 class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -98,6 +101,16 @@ class Decoder:
         self, values: Sequence[bytes | None], now_us: int, keys: Sequence[bytes | None] | None = None
     ) -> Decoded:
         """Decodes each value (None: a tombstone); `keys` are Kafka's, to be compared with the device ids."""
+        groups: list[Group] = []
+        rejects: list[Reject] = []
+        for start in range(0, len(values), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            part = self._decode_some(values[some], now_us, None if keys is None else keys[some])
+            groups += [replace(group, position=group.position + start) for group in part.groups]
+            rejects += [replace(reject, position=reject.position + start) for reject in part.rejects]
+        return Decoded(groups, rejects)
+
+    def _decode_some(self, values: Sequence[bytes | None], now_us: int, keys: Sequence[bytes | None] | None) -> Decoded:
         usual, alone = self._usual(values)
         rejects: list[Reject] = []
         groups = list(self._columns(usual, alone, now_us))
@@ -118,10 +131,10 @@ class Decoder:
             except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
                 alone.add(len(events))  # extend kept what came before the one that was refused
                 events.append(None)
-        present = [value for value in values if value is not None]
-        if b"\\" in b"".join(present):
+        together = b"".join(filter(None, values))
+        if b"\\" in together:
             alone |= {i for i, value in enumerate(values) if value is not None and b"\\" in value}
-        if max(map(len, present), default=0) > self._limits.max_event_bytes:
+        if len(together) > self._limits.max_event_bytes:
             alone |= {i for i, value in enumerate(values) if len(value or b"") > self._limits.max_event_bytes}
         return _Columns.of(events, values, alone), alone
 
@@ -129,31 +142,33 @@ class Decoder:
         """The groups of the usual form; adds to `alone` what a column's check doubts."""
         if not usual.position:
             return
-        shapes = self._shapes_of(usual.payload)
+        shapes, shape_of = self._shapes_of(usual.payload)
         devices = self._devices_of(usual.device)
         ts_us = _timestamps(usual.time)
         good = (ts_us <= now_us + self._limits.max_future_us) & (ts_us >= now_us - self._limits.max_age_us)
-        if None in devices or None in shapes:
-            good &= np.array([None not in pair for pair in zip(devices, shapes, strict=True)])
-        good &= _no_duplicate_key(usual, shapes)
-        alone.update(usual.position[i] for i in np.flatnonzero(~good).tolist())
+        if not all(devices):
+            good &= np.array([device is not None for device in devices])
+        good &= _no_duplicate_key(usual, shapes, shape_of)
+        if not good.all():
+            alone.update(usual.position[i] for i in np.flatnonzero(~good).tolist())
         position = np.array(usual.position, np.int64)
-        for shape, rows in _by_shape(shapes, good):
-            payload = usual.payload if len(rows) == len(shapes) else [usual.payload[i] for i in rows.tolist()]
-            values = chain.from_iterable(map(dict.values, payload))
-            matrix = np.fromiter(values, np.float64, len(rows) * len(shape.names)).reshape(len(rows), len(shape.names))
-            yield Group(
-                shape.names,
-                position[rows],
-                list(map(devices.__getitem__, rows.tolist())),  # type: ignore[arg-type]
-                ts_us[rows],
-                matrix if shape.order is None else matrix[:, shape.order],
-                None,
-            )
+        for number, shape in enumerate(shapes):
+            rows = np.flatnonzero((shape_of == number) & good)
+            if shape is None:
+                alone.update(position[rows].tolist())
+            elif len(rows):
+                yield Group(
+                    shape.names,
+                    position[rows],
+                    cast("list[str]", _picked(devices, rows)),
+                    ts_us[rows],
+                    _matrix(_picked(usual.payload, rows), shape),
+                    None,
+                )
 
     def _devices_of(self, written: list[str]) -> list[str | None]:
         devices = list(map(self._devices.get, written))
-        if None in devices:
+        if not all(devices):
             if len(self._devices) > _CACHE_SIZE:
                 self._devices.clear()
             devices = [device or self._learn_device(raw) for device, raw in zip(devices, written, strict=True)]
@@ -167,17 +182,24 @@ class Decoder:
                 return None  # decode_one will say why
         return self._devices[raw]
 
-    def _shapes_of(self, payloads: list[dict[str, float]]) -> list[_Shape | None]:
-        shapes = list(map(self._shapes.get, map(tuple, payloads)))
-        if None in shapes:
+    def _shapes_of(self, payloads: list[dict[str, float]]) -> tuple[list[_Shape | None], npt.NDArray[np.int64]]:
+        """The shapes that there are, None for one that can't be taken, and which of them each payload has."""
+        first = tuple(payloads[0])
+        # Keys of one payload differ: only if all have these very keys do they make up this list.
+        if list(chain.from_iterable(payloads)) == list(first) * len(payloads):
+            return [self._shape(first)], np.zeros(len(payloads), np.int64)
+        written = list(map(tuple, payloads))
+        numbers = {keys: number for number, keys in enumerate(dict.fromkeys(written))}
+        return [self._shape(keys) for keys in numbers], np.array(list(map(numbers.__getitem__, written)), np.int64)
+
+    def _shape(self, written: tuple[str, ...]) -> _Shape | None:
+        if written not in self._shapes:
             if len(self._shapes) > _CACHE_SIZE // 100:
                 self._shapes.clear()
-            shapes = [shape or self._learn_shape(tuple(p)) for shape, p in zip(shapes, payloads, strict=True)]
-        return shapes
+            return self._learn_shape(written)
+        return self._shapes[written]
 
     def _learn_shape(self, written: tuple[str, ...]) -> _Shape | None:
-        if written in self._shapes:
-            return self._shapes[written]
         if len(written) > self._limits.max_metrics or not all(map(METRIC_NAME.fullmatch, written)):
             return None
         order = sorted(range(len(written)), key=written.__getitem__)
@@ -206,17 +228,19 @@ def _timestamps(times: list[str | int]) -> npt.NDArray[np.int64]:
     return np.maximum(texts, np.array(numbers, np.int64))
 
 
-def _no_duplicate_key(usual: _Columns, shapes: list[_Shape | None]) -> npt.NDArray[np.bool_] | np.bool_:
+def _no_duplicate_key(
+    usual: _Columns, shapes: list[_Shape | None], shape_of: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_] | np.bool_:
     """msgspec keeps the last of duplicate keys, but each has a colon of its own in the bytes.
 
     Without escapes every colon is a key's or inside a string that we see, and a dropped pair only adds to the
     bytes' count: the sums are equal exactly if no event dropped one.
     """
     if None not in shapes:
-        counted = Counter(shapes)
-        seen = sum((3 + len(s.names) + s.colons) * count for s, count in counted.items() if s is not None)
+        counted = zip(shapes, np.bincount(shape_of).tolist(), strict=True)
+        seen = sum((3 + len(s.names) + s.colons) * count for s, count in counted if s is not None)
         seen += "".join(usual.device).count(":")
-        seen += "".join([time for time in usual.time if isinstance(time, str)]).count(":")
+        seen += "".join(map(str, usual.time)).count(":")
         if np.count_nonzero(np.frombuffer(b"".join(usual.raw), np.uint8) == ord(":")) == seen:
             return np.True_
     there = [raw.count(b":") for raw in usual.raw]
@@ -228,16 +252,17 @@ def _colons(device: str, time: str | int, payload: dict[str, float]) -> int:
     return 3 + len(payload) + sum(text.count(":") for text in (device, str(time), *payload))
 
 
-def _by_shape(
-    shapes: list[_Shape | None], good: npt.NDArray[np.bool_]
-) -> Iterator[tuple[_Shape, npt.NDArray[np.int64]]]:
-    """Each shape with the rows that have it."""
-    numbers = {shape: number for number, shape in enumerate(dict.fromkeys(shapes))}  # in the order of appearance
-    of_row = np.fromiter(map(numbers.__getitem__, shapes), np.int64, len(shapes))
-    for shape, number in numbers.items():
-        rows = np.flatnonzero((of_row == number) & good)
-        if shape is not None and len(rows):
-            yield shape, rows
+def _matrix(payloads: Sequence[dict[str, float]], shape: _Shape) -> npt.NDArray[np.float64]:
+    """The values, a row a payload, in the order of the shape's names."""
+    values = list(chain.from_iterable(map(dict.values, payloads)))
+    # Several times as fast as np.array(values).
+    matrix = np.frombuffer(struct.pack(f"{len(values)}d", *values)).reshape(len(payloads), len(shape.names))
+    return matrix if shape.order is None else matrix[:, shape.order]
+
+
+def _picked(items: Sequence[_T], rows: npt.NDArray[np.int64]) -> Sequence[_T]:
+    """The items at these places, which are distinct and in order."""
+    return items if len(rows) == len(items) else [items[i] for i in rows.tolist()]
 
 
 def _grouped(taken: list[tuple[int, Event]]) -> Iterator[Group]:
@@ -258,10 +283,11 @@ def _grouped(taken: list[tuple[int, Event]]) -> Iterator[Group]:
 
 def _matching(group: Group, keys: Sequence[bytes | None], rejects: list[Reject]) -> Group:
     """The group without the events whose record key is there and isn't the device id."""
-    mine = [keys[i] for i in group.position]
-    wanted: list[bytes | None] = [device.encode() for device in group.device]
-    if mine == wanted:
+    mine = _picked(keys, group.position)
+    # No device id holds a NUL: joined, the two are the same only if each is.
+    if None not in mine and b"\0".join(cast("list[bytes]", mine)) == "\0".join(group.device).encode():
         return group
+    wanted = [device.encode() for device in group.device]
     good = np.array([k is None or k == w or _same_in_nfc(k, w) for k, w in zip(mine, wanted, strict=True)])
     detail = "the record's key is not the event's device id"
     rejects += [Reject(int(i), Code.KEY_MISMATCH, detail) for i in group.position[~good]]
