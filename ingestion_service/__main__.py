@@ -13,7 +13,7 @@ from ingestion_service.commit import Committer
 from ingestion_service.loop import Loop
 from ingestion_service.metrics import Metrics
 from ingestion_service.outbox import Outbox
-from ingestion_service.relay import Relay
+from ingestion_service.relay import DELIVERY_TIMEOUT_MS, Relay
 from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Store
 from ingestion_service.topic import Topic
@@ -71,7 +71,9 @@ def run(
     store = Store(conninfo, owner, failpoints)
     committer = Committer(store, Catalogue(store, settings.max_devices, settings.max_layouts))
     writer = Writer(store, committer, metrics)
-    producer = kafka.producer(settings, linger_ms=5, message_max_bytes=DEAD_LETTER_BYTES)
+    producer = kafka.producer(
+        settings, linger_ms=5, message_max_bytes=DEAD_LETTER_BYTES, message_timeout_ms=DELIVERY_TIMEOUT_MS
+    )
     relay = Relay(Outbox(conninfo, owner), producer, settings, metrics, failpoints)
     consumer = kafka.consumer(
         settings,

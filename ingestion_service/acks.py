@@ -21,11 +21,22 @@ class Outgoing:
     headers: list[tuple[str, str | bytes | None]]
 
 
+_ERRORS: dict[str, frozenset[str]] = {
+    "db-error": frozenset({Code.DATABASE_REJECTED}),
+    "validation-error": frozenset(set(Code) - {Code.DATABASE_REJECTED}),
+}
+ERROR_OUTCOMES = (*_ERRORS, "general-error")
+
+
 def outcome(code: str) -> str:
     """The ack topic's outcome for a dead letter's code."""
-    if code == Code.DATABASE_REJECTED:
-        return "db-error"
-    return "validation-error" if code in set(Code) else "general-error"
+    return next((name for name, codes in _ERRORS.items() if code in codes), "general-error")
+
+
+def codes(outcome: str) -> tuple[list[str], bool]:
+    """The codes with this outcome; with False, those that it has not."""
+    known = _ERRORS.get(outcome)
+    return (sorted(known), True) if known is not None else (sorted(Code), False)
 
 
 def success(settings: TopicSettings, ack: SuccessAck) -> Outgoing:

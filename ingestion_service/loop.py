@@ -72,6 +72,7 @@ class Loop:
         away = ["Postgres doesn't answer: what was read waits"] if self._writer.retrying else []
         if not self._partitions.joined:
             away.append("waiting for the consumer group: a member that died keeps its place for a session timeout")
+        away += self._relay.problems()
         return away + [f"partition {number} stopped: {reason}" for number, reason in sorted(stopped.items())]
 
     def run(self, stop: threading.Event) -> None:
@@ -99,6 +100,7 @@ class Loop:
 
     def _poll(self, stop: threading.Event) -> list[Message]:
         """Records, once the writer has room for them; a long wait is spent paused, but in the group."""
+        self._relay.hold()
         if self._writer.wait_for_place(_PLACE_S):
             return self._gather()
         live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
@@ -176,7 +178,7 @@ class Loop:
 
     def _committed(self, batch: Batch) -> None:
         """Mirrors the offsets in Kafka for tools that show lag; the truth is in the database."""
-        self._relay.wake()
+        self._relay.wake(len(batch.spans), dead=bool(batch.dead))
         offsets = [TopicPartition(self._topic.name, span.claim.partition, span.stop) for span in batch.spans]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -61,3 +61,9 @@ class Metrics:
         self.ack_lag = Gauge(
             "ingestion_ack_lag_seconds", "Age of the oldest commit that isn't acknowledged yet.", registry=registry
         )
+        self.ack_backlog = Gauge(
+            "ingestion_ack_backlog", "Commits of partitions that aren't acknowledged yet.", registry=registry
+        )
+        self.ack_held = Counter(
+            "ingestion_ack_held_seconds_total", "How long batches waited for acks (ACK_BACKLOG_MAX).", registry=registry
+        )

@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import threading
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 from ingestion_service.batch import Batch, Claim, DeadLetter, Span
 
 # Headers of a dead letter that was sent again: "topic id/partition/offset" of it, and how many times.
 REPLAY_OF = "plumbline.replay.of"
 REPLAY_ATTEMPT = "plumbline.replay.attempt"
+_VALUE_BYTES = 16_000_000  # of dead letters in one round: a single one may have two megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +55,72 @@ class Buried:
 
 
 class Outbox:
-    """One connection, for one thread; only partitions that `owner` has claimed."""
+    """One connection that threads may share; only partitions that `owner` has claimed."""
 
     def __init__(self, conninfo: str, owner: UUID) -> None:
         self._conninfo = conninfo
         self._owner = owner
         self._connection: psycopg.Connection | None = None
+        self._lock = threading.Lock()
 
     def _open(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._conninfo, autocommit=True)
-        return self._connection
+        with self._lock:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(self._conninfo, autocommit=True)
+            return self._connection
 
     def close(self) -> None:
         """Closes the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def dead_letters(self, most: int) -> list[Buried]:
-        """The oldest that aren't published, in the order of their offsets; those of a topic's former self too."""
+        """The oldest that aren't published, in the order of their offsets; those of a topic's former self too.
+
+        Their values have _VALUE_BYTES in all, or it is one.
+        """
         rows = self._open().execute(
             """
+            WITH oldest AS (
+                SELECT d.topic_id, d.partition, d."offset", octet_length(d.value) AS bytes
+                FROM dead_letters d JOIN kafka_offsets o USING (topic, partition)
+                WHERE d.published_at IS NULL AND o.owner = %(owner)s
+                ORDER BY d.topic_id, d.partition, d."offset" LIMIT %(most)s
+            ), bounded AS (
+                SELECT *, sum(bytes) OVER (ORDER BY topic_id, partition, "offset") - bytes AS before FROM oldest
+            )
             SELECT d.topic, d.topic_id, d.partition, d."offset", d.key, d.value, d.headers, d.code, d.detail, d.at
-            FROM dead_letters d JOIN kafka_offsets o USING (topic, partition)
-            WHERE d.published_at IS NULL AND o.owner = %s
-            ORDER BY d.topic_id, d.partition, d."offset" LIMIT %s
+            FROM bounded JOIN dead_letters d USING (topic_id, partition, "offset")
+            WHERE coalesce(before, 0) < %(bytes)s
+            ORDER BY d.topic_id, d.partition, d."offset"
             """,
-            [self._owner, most],
+            {"owner": self._owner, "most": most, "bytes": _VALUE_BYTES},
         )
         return [Buried(*row) for row in rows]
+
+    def unacknowledged(self, codes: Collection[str], among: bool, most: int) -> list[Buried]:
+        """The oldest dead letters, with a code among these or not, that have no error ack yet; without their bytes."""
+        rows = self._open().execute(
+            """
+            SELECT d.topic, d.topic_id, d.partition, d."offset", NULL, NULL, '[]'::jsonb, d.code, d.detail, d.at
+            FROM dead_letters d JOIN kafka_offsets o USING (topic, partition)
+            WHERE d.acked_at IS NULL AND o.owner = %s AND (d.code = ANY (%s)) = %s
+            ORDER BY d.topic_id, d.partition, d."offset" LIMIT %s
+            """,
+            [self._owner, list(codes), among, most],
+        )
+        return [Buried(*row) for row in rows]
+
+    def backlog(self) -> int:
+        """How many success acks aren't published."""
+        rows = self._open().execute(
+            "SELECT count(*) FROM kafka_offsets o JOIN outbox b USING (topic_id, partition)"
+            " WHERE o.owner = %s AND b.first_offset >= o.acked_offset",
+            [self._owner],
+        )
+        return int(rows.fetchall()[0][0])
 
     def acks(self, most: int) -> list[SuccessAck]:
         """The oldest that aren't published, in the order of their offsets; what a closed chapter left comes first.
@@ -126,14 +165,22 @@ class Outbox:
                 )
 
     def mark_dead_letters(self, dead: Sequence[Buried]) -> None:
-        """Kafka has these."""
-        self._open().execute(
-            "UPDATE dead_letters SET published_at = now()"
+        """The dead-letter topic has these."""
+        self._mark("published_at", dead)
+
+    def mark_errors(self, dead: Sequence[Buried]) -> None:
+        """Their error acks are published."""
+        self._mark("acked_at", dead)
+
+    def _mark(self, column: str, dead: Sequence[Buried]) -> None:
+        statement = sql.SQL(
+            "UPDATE dead_letters SET {} = now()"
             " FROM unnest(%s::text[], %s::int4[], %s::int8[]) AS done (topic_id, partition, at_offset)"
             ' WHERE (dead_letters.topic_id, dead_letters.partition, dead_letters."offset")'
-            " = (done.topic_id, done.partition, done.at_offset)",
-            [[d.topic_id for d in dead], [d.partition for d in dead], [d.offset for d in dead]],
-        )
+            " = (done.topic_id, done.partition, done.at_offset)"
+        ).format(sql.Identifier(column))
+        places = [[d.topic_id for d in dead], [d.partition for d in dead], [d.offset for d in dead]]
+        self._open().execute(statement, places)
 
 
 def acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:

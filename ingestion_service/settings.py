@@ -29,6 +29,12 @@ class IngestionSettings(TopicSettings, DatabaseSettings, ServiceSettings):
         le=100,
         description="stop, without dropping anything, at such a share of a batch of 100 or more; 0: never",
     )
+    ack_backlog_max: int = Field(
+        10_000, ge=0, description="with more commits than so many not acknowledged yet, each batch waits; 0: never"
+    )
+    ack_hold_max_seconds: float = Field(
+        1, ge=0.01, le=5, description="a batch waits so long at most for acks: a slow ack topic never stops ingestion"
+    )
     startup_timeout_seconds: float = Field(30, ge=1, le=600, description="how long to wait for Kafka and Postgres")
 
     def limits(self) -> Limits:
