@@ -30,7 +30,7 @@ from tests.servers import Database, Topics
 
 DEFAULT_MS: int = IngestionSettings.model_fields["batch_linger_ms"].default
 LOW_LATENCY_MS = 20
-CURVE_MS = (5, 20, 50, 100, 250, 500, 1_000)
+CURVE_MS = sorted({5, 20, 50, 100, 250, 500, 1_000, DEFAULT_MS, LOW_LATENCY_MS})
 LIMITS_MS = {DEFAULT_MS: ("p99 with the default settings", 1_000.0)}
 LIMITS_MS |= {LOW_LATENCY_MS: ("p99 with the setting for low latency", 250.0)}
 _WARM_UP_S = 2  # of a process that has seen no event yet, and of a broker that compiles
