@@ -11,6 +11,7 @@ from shared.events import Group
 
 Positions = npt.NDArray[np.int64]
 
+_DAY_US = 86_400_000_000
 _JSONB_VERSION = b"\x01"
 
 
@@ -181,9 +182,14 @@ def late_buckets(blocks: Sequence[Rows], width_us: int, watermark_us: int) -> La
 
 def days(blocks: Sequence[Rows]) -> set[int]:
     """The UTC days (since 1970) that these rows need partitions of."""
-    return {int(day) for rows in blocks for day in np.unique(rows.ts_us // 86_400_000_000)}
+    found: set[int] = set()
+    for rows in blocks:
+        first, last = int(rows.ts_us.min()) // _DAY_US, int(rows.ts_us.max()) // _DAY_US
+        found.update((first, last) if last - first < 2 else np.unique(rows.ts_us // _DAY_US).tolist())
+    return found
 
 
 def pairs(rows: Rows) -> set[tuple[int, int]]:
-    """The (device, layout) pairs of these rows."""
-    return {(device, rows.layout) for device in np.unique(rows.device).tolist()}
+    """The (device, layout) pairs of these rows, which are sorted."""
+    first = np.append(True, rows.device[1:] != rows.device[:-1])
+    return {(device, rows.layout) for device in rows.device[first].tolist()}

@@ -195,16 +195,18 @@ class Store:
                 _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
             self._failpoints.hit("ingestion.after_copy")
             outbox.bury(cursor, batch)
-            _advance(cursor, batch.spans, self._owner)
-            self._failpoints.hit("ingestion.after_compare_and_set")
-            outbox.acknowledge(cursor, batch.spans)
-            events = _log_late(cursor, rows)
-            if pairs:
-                devices, layouts = zip(*sorted(pairs), strict=True)
-                cursor.execute(
-                    "INSERT INTO device_layouts SELECT * FROM unnest(%s::int4[], %s::int4[]) ON CONFLICT DO NOTHING",
-                    [list(devices), list(layouts)],
+            with self.connection.pipeline():  # one round trip
+                moved = _advance(self.connection, batch.spans, self._owner)
+                outbox.acknowledge(cursor, batch.spans)
+                # FOR SHARE: until we commit, the aggregator can't move the watermark past what we read.
+                levels = self.connection.execute(
+                    "SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE"
                 )
+                if pairs:
+                    _pair(self.connection, pairs)
+            _check_moved(moved, batch.spans)
+            self._failpoints.hit("ingestion.after_compare_and_set")
+            events = _log_late(cursor, rows, levels.fetchall())
             self._failpoints.hit("ingestion.before_commit")
         self._failpoints.hit("ingestion.after_commit")
         return events
@@ -234,10 +236,10 @@ def _offsets_row(s: Span) -> tuple[int | None, ...]:
     return *moved, s.persisted, s.duplicates, s.conflicts, s.dead_letters, s.gaps
 
 
-def _advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None:
-    """Moves each partition's offset from where we left it, or raises Fenced."""
+def _advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
+    """Moves each partition's offset from where we left it, if it is there and ours: rows for `_check_moved`."""
     columns = zip(*map(_offsets_row, spans), strict=True)
-    moved = cursor.execute(
+    return connection.execute(
         """
         UPDATE kafka_offsets AS o
         SET next_offset = s.stop,
@@ -258,20 +260,32 @@ def _advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None
             - persisted_total - duplicate_total - dead_letter_total - gap_total
         """,
         [*map(list, columns), spans[0].claim.topic, owner],
-    ).fetchall()
-    unaccounted: dict[int, int] = dict(moved)
+    )
+
+
+def _check_moved(moved: psycopg.Cursor, spans: Sequence[Span]) -> None:
+    """Raises Fenced unless every span's offset was moved."""
+    unaccounted: dict[int, int] = dict(moved.fetchall())
     if fenced := {span.claim.partition for span in spans} - unaccounted.keys():
         raise Fenced(fenced)
     for span in spans:
         span.unaccounted = unaccounted[span.claim.partition]
 
 
-def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:
+def _pair(connection: psycopg.Connection, pairs: Collection[tuple[int, int]]) -> None:
+    """Notes that these devices send these layouts."""
+    devices, layouts = zip(*sorted(pairs), strict=True)
+    connection.execute(
+        "INSERT INTO device_layouts SELECT * FROM unnest(%s::int4[], %s::int4[]) ON CONFLICT DO NOTHING",
+        [list(devices), list(layouts)],
+    )
+
+
+def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows], levels: Sequence[tuple[int, float]]) -> int:
     """Logs the buckets below the watermark that these rows touch, and returns how many events did.
 
-    FOR SHARE: until we commit, the aggregator can't move the watermark past what we read.
+    `levels` are (seconds, watermark in seconds since 1970).
     """
-    levels = cursor.execute("SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE").fetchall()
     watermark = max((moment for _, moment in levels), default=-np.inf)
     if not rows or watermark == -np.inf:
         return 0
