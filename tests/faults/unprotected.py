@@ -24,6 +24,7 @@ from ingestion_service.columns import Rows
 from ingestion_service.outbox import Outbox, SuccessAck
 from ingestion_service.relay import Relay
 from ingestion_service.topic import Topic
+from ingestion_service.writer import Writer
 from shared import kafka, lifecycle
 from shared.settings import KafkaSettings
 
@@ -44,13 +45,13 @@ def _protection(switch_off: Callable[[], None]) -> Callable[[], None]:
 def compare_and_set() -> None:
     """Whoever commits last is right."""
 
-    def advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None:
+    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
         for span in spans:
-            cursor.execute(
+            connection.execute(
                 "UPDATE kafka_offsets SET owner = %s, owner_epoch = %s, next_offset = %s WHERE partition = %s",
                 [owner, span.claim.epoch, span.start, span.claim.partition],
             )
-        _advance(cursor, spans, owner)
+        return _advance(connection, spans, owner)
 
     store._advance = advance
 
@@ -59,10 +60,10 @@ def compare_and_set() -> None:
 def events_with_offsets() -> None:
     """The events are committed before their offsets."""
 
-    def advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None:
-        cursor.execute("COMMIT")
-        cursor.execute("BEGIN")
-        _advance(cursor, spans, owner)
+    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
+        connection.execute("COMMIT")
+        connection.execute("BEGIN")
+        return _advance(connection, spans, owner)
 
     store._advance = advance
 
@@ -71,9 +72,9 @@ def events_with_offsets() -> None:
 def offsets_with_events() -> None:
     """The offsets are committed before their events."""
 
-    def advance(cursor: psycopg.Cursor, spans: Sequence[Span], owner: UUID) -> None:
-        with psycopg.connect(cursor.connection.info.dsn, password=cursor.connection.info.password) as other:
-            _advance(other.cursor(), spans, owner)
+    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
+        with psycopg.connect(connection.info.dsn, password=connection.info.password) as other:
+            return _advance(other, spans, owner)
 
     store._advance = advance
 
@@ -84,9 +85,13 @@ def dead_letters_with_offsets() -> None:
     write, bury = store.Store.write, outbox.bury
 
     def write_and_bury(
-        self: store.Store, batch: Batch, rows: Sequence[Rows], pairs: Collection[tuple[int, int]]
+        self: store.Store,
+        batch: Batch,
+        rows: Sequence[Rows],
+        blocks: Sequence[bytes],
+        pairs: Collection[tuple[int, int]],
     ) -> int:
-        late = write(self, batch, rows, pairs)
+        late = write(self, batch, rows, blocks, pairs)
         with self._transaction() as cursor:
             bury(cursor, batch)
         return late
@@ -138,7 +143,7 @@ def dead_letters() -> None:
 def late_buckets() -> None:
     """Nobody tells the aggregator of events below its watermark."""
 
-    def quiet(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:
+    def quiet(cursor: psycopg.Cursor, rows: Sequence[Rows], levels: Sequence[tuple[int, float]]) -> int:
         return 0
 
     store._log_late = quiet
@@ -166,6 +171,21 @@ def stored_offsets() -> None:
         return granted and dataclasses.replace(granted, next_offset=low)
 
     store.Store.claim = from_low  # type: ignore[method-assign]
+
+
+@_protection
+def retries() -> None:
+    """A batch that the database didn't take is dropped. The compare-and-set stands behind."""
+    commit = Writer._commit
+    compare_and_set()
+
+    def commit_once(self: Writer, batch: Batch) -> None:
+        try:
+            commit(self, batch)
+        except psycopg.Error:
+            self._store.close()
+
+    Writer._commit = commit_once  # type: ignore[method-assign]
 
 
 @_protection
