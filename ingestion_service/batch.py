@@ -80,6 +80,7 @@ class Batch:
     dead: dict[int, DeadLetter] = field(default_factory=dict)  # by position
     newest_ms: int = 0  # Kafka's timestamp of the last record
     prepared: Prepared | None = None  # once the ids of all its devices and layouts are known
+    edition: int = 0  # of the catalogue that had these ids
     attempted: bool = False  # a COMMIT may have been sent: ask before writing again
 
     def bury(self, position: int, code: str, detail: str) -> None:

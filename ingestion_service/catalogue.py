@@ -26,6 +26,7 @@ class Catalogue:
         self._max_layouts = max_layouts
         self._devices: dict[str, int] = {}
         self._layouts: dict[tuple[str, ...], int] = {}
+        self.edition = 0  # how often all was forgotten
 
     @property
     def devices(self) -> Mapping[str, int]:
@@ -36,6 +37,11 @@ class Catalogue:
     def layouts(self) -> Mapping[tuple[str, ...], int]:
         """Ids by sorted metric names."""
         return self._layouts
+
+    def forget(self) -> None:
+        """Ids are to be asked for again. What was looked up under an older edition may be wrong."""
+        self._devices, self._layouts = {}, {}
+        self.edition += 1  # last: whoever has read this one reads the new ids, or none
 
     def admit(self, batch: Batch) -> None:
         """Learns the batch's devices and layouts; events over a limit are buried and leave its groups."""

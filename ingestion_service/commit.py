@@ -32,6 +32,7 @@ class Committer:
 
     def prepare(self, batch: Batch) -> None:
         """Prepares the batch if it needs no new ids; may be called from the thread that made it."""
+        batch.edition = self._catalogue.edition
         try:
             batch.prepared = columns.prepare(batch.groups, batch.dead, self._catalogue.devices, self._catalogue.layouts)
         except KeyError:
@@ -46,7 +47,8 @@ class Committer:
             Fenced: another owner has a partition; nothing was written.
             psycopg.Error: see shared.db.classify; nothing was written, unless the connection broke at COMMIT.
         """
-        prepared = batch.prepared or self._admitted(batch)
+        outdated = batch.edition != self._catalogue.edition
+        prepared = self._admitted(batch) if outdated or batch.prepared is None else batch.prepared
         rows, blocks = prepared.rows, prepared.blocks
         duplicates, conflicts = prepared.duplicates, prepared.conflicts
         self._ensure_partitions(rows)
@@ -78,6 +80,12 @@ class Committer:
                 self._remember(pairs)
                 self._look_first = _LOOK_FIRST if found else max(0, self._look_first - 1)
                 return late
+
+    def forget(self) -> None:
+        """The next connection may lead to a database that has gone back in time: what was stored may be gone."""
+        self._catalogue.forget()
+        self._days.clear()
+        self._pairs.clear()
 
     def _admitted(self, batch: Batch) -> Prepared:
         self._catalogue.admit(batch)

@@ -138,6 +138,7 @@ class Writer:
                 attempt += 1
                 self.retrying = True
                 self._store.close()
+                self._committer.forget()
                 self._metrics.retries.inc()
                 wait = db.backoff_seconds(attempt, random.random())  # noqa: S311
                 _log.warning(
@@ -165,6 +166,7 @@ class Writer:
             if again and self._store.committed(batch.spans):
                 batch.spans = first_time
                 return
+            self._committer.forget()
             self._metrics.fenced.inc()
             _log.warning("batch_fenced", partitions=sorted(fenced.partitions))
             raise

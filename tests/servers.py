@@ -17,7 +17,8 @@ from shared import kafka, migrations, topics
 from shared.settings import TopicSettings
 
 TEMPLATE = "plumbline_template"
-POSTGRES = {"fsync": "off", "full_page_writes": "off"}  # a test's data needn't outlive the machine
+# A test's data needn't outlive the machine, and it is little.
+POSTGRES = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """The report of a run: a row a fault. `make faults` prints it; so does every run that has faults in it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from tests import servers
+from tests.faults import broker, postgres
+from tests.faults.broker import Broker
+from tests.faults.postgres import Server
 from tests.faults.scene import Scene
 from tests.faults.verdict import Verdict
 from tests.servers import Database, Topics
@@ -21,6 +25,20 @@ def long(pytestconfig: pytest.Config) -> bool:
     return bool(pytestconfig.getoption("--long"))
 
 
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker beside the session's, for tests that stop theirs."""
+    with broker.running(tmp_path_factory.mktemp("kafka").resolve()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Postgres beside the session's, for tests that stop theirs."""
+    with postgres.running(tmp_path_factory.mktemp("postgres").resolve()) as running:
+        yield running
+
+
 @pytest.fixture
 def report(pytestconfig: pytest.Config) -> Callable[[Verdict], None]:
     """Takes a verdict into the report."""
@@ -31,6 +49,13 @@ def report(pytestconfig: pytest.Config) -> Callable[[Verdict], None]:
 def scene(topics: Topics, database: Database, report: Callable[[Verdict], None]) -> Scene:
     """A scene on the session's servers, with two partitions."""
     return Scene(topics, database, report)
+
+
+@pytest.fixture
+def own(topics: Topics, server: Server, report: Callable[[Verdict], None]) -> Iterator[Scene]:
+    """A scene on the session's Kafka and the Postgres that may be stopped."""
+    with servers.database(server.values) as database:
+        yield Scene(topics, database, report)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -2,32 +2,17 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests import servers
-from tests.faults import postgres
 from tests.faults.member import MIB, Member, member
 from tests.faults.postgres import Server
 from tests.faults.scene import Scene
 from tests.faults.verdict import Verdict
-from tests.servers import Topics
 
 MOST_BYTES = 300 * MIB
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with postgres.running(tmp_path_factory.mktemp("postgres").resolve()) as running:
-        yield running
-
-
-@pytest.fixture
-def own(topics: Topics, server: Server, report: Callable[[Verdict], None]) -> Iterator[Scene]:
-    """A scene whose Postgres is the module's own."""
-    with servers.database(server.values) as database:
-        yield Scene(topics, database, report)
+PADDING = 16_000
+BACKLOG_EVENTS = 24_000  # of that size: more than the process may take
 
 
 def stopped(scene: Scene, server: Server, how: signal.Signals, times: int) -> Verdict:
@@ -57,24 +42,28 @@ def backend_killed(scene: Scene, server: Server, times: int) -> Verdict:
         return one.verdict("kill -9 of the backend that writes")
 
 
-def away(scene: Scene, server: Server, seconds: float, rate: int, padding: int, most: int = MOST_BYTES) -> Verdict:
-    """For longer than its group waits for a member; what it may hold of the backlog is bounded."""
-    with scene.load(rate=rate, padding=padding, poison_every=0), member(scene) as one:
-        scene.flows()
-        scene.strike()
-        server.stop(signal.SIGINT)
-        one.complains()
-        before, since = scene.accepted(), time.monotonic()
-        held(one, seconds)
-        waiting = (scene.accepted() - before) * padding
-        away_for = time.monotonic() - since
-        server.start()
-        scene.healed()
-        scene.recovered()
-        scene.expect(waiting > most / 2, f"only {waiting / MIB:.0f} MiB waited")
-        scene.expect(one.peak <= most, f"it took {one.peak / MIB:.0f} MiB while {waiting / MIB:.0f} MiB waited")
-        print(f"away for {away_for:.0f} s: {waiting / MIB:.0f} MiB waited, peak RSS {one.peak / MIB:.0f} MiB")
-        return one.verdict(f"Postgres away for {seconds:.0f} s")
+def away(scene: Scene, server: Server, *seconds: float) -> Verdict:
+    """Longer than its group waits for a member, under large events: what it holds of them is bounded."""
+    with scene.load(rate=200), member(scene, BATCH_MAX_EVENTS=20_000) as one:
+        for turn, duration in enumerate(seconds, 1):
+            scene.flows()
+            scene.strike()
+            server.stop(signal.SIGINT)
+            before = one.peak
+            with scene.load(rate=int(BACKLOG_EVENTS / duration), padding=PADDING, first=turn * 1_000_000) as large:
+                one.complains()
+                held(one, duration)
+            backlog, peak = len(large.accepted.records) * PADDING, one.peak
+            scene.expect(backlog > MOST_BYTES, f"only {backlog / MIB:.0f} MiB waited")
+            server.start()
+            scene.healed()
+            if one.service.status is not None:
+                break
+            scene.recovered()
+            scene.expect(one.peak <= MOST_BYTES, f"it took {one.peak / MIB:.0f} MiB for {backlog / MIB:.0f} MiB")
+            figures = [f"{size / MIB:.0f} MiB" for size in (before, backlog, peak, one.peak)]
+            print("peak RSS {} before; {} waited: {} meanwhile, {} in the end".format(*figures))
+        return one.verdict(f"Postgres away for {' and '.join(f'{each:.0f}' for each in seconds)} s")
 
 
 def held(one: Member, seconds: float) -> None:
@@ -96,5 +85,6 @@ def test_kill_9_of_the_backend(own: Scene, server: Server) -> None:
     backend_killed(own, server, 3).survived()
 
 
-def test_away_for_longer_than_the_group_waits(own: Scene, server: Server) -> None:
-    away(own, server, 12, rate=1_500, padding=12_000).survived()
+@pytest.mark.timeout(1_500)
+def test_away_for_longer_than_the_group_waits(own: Scene, server: Server, long: bool) -> None:
+    away(own, server, *((90, 600) if long else (12,))).survived()
