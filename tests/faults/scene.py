@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from confluent_kafka import KafkaException
+
 from tests.aggregated import rows
 from tests.faults import readiness
 from tests.faults.load import Load, Shape
@@ -53,10 +55,20 @@ class Scene:
             load.stop()
 
     def service(self, **settings: object) -> AbstractContextManager[Service]:
-        """An ingestion process, with its protection off if the scene says so."""
-        module = "tests.faults.unprotected" if self.without else "ingestion_service"
+        """An ingestion process for a block, with its protection off if the scene says so."""
+        return running(self._module, self._environment(**settings))
+
+    def start(self, **settings: object) -> Service:
+        """The same, for the caller to end."""
+        return Service(self._module, self._environment(**settings))
+
+    @property
+    def _module(self) -> str:
+        return "tests.faults.unprotected" if self.without else "ingestion_service"
+
+    def _environment(self, **settings: object) -> dict[str, str]:
         own = {"BATCH_MAX_EVENTS": 500, "BATCH_LINGER_MS": 10, "WITHOUT": self.without}
-        return running(module, ingestion(self.topics, self.database, **{**own, **settings}))
+        return ingestion(self.topics, self.database, **{**own, **settings})
 
     def committed(self) -> int:
         """Offsets that are committed, over all partitions."""
@@ -112,7 +124,9 @@ class Scene:
 
     def healed(self) -> None:
         """The fault has ended now: what Kafka holds must be committed soon, and more under a running load."""
-        self._healed_at, self._until = time.monotonic(), high_watermarks(self.topics)
+        self._healed_at = time.monotonic()
+        wait_for(self._answers, "the broker answers")
+        self._until = high_watermarks(self.topics)
         self._committed = self.committed() + any(load.running for load in self._loads)
 
     def recovered(self, timeout_s: float = SETTLE_S) -> None:
@@ -120,6 +134,13 @@ class Scene:
         if self.awaits(self._caught_up, "what came before the end of the fault is committed", timeout_s):
             self._recovery_s = max(self._recovery_s, time.monotonic() - self._healed_at)
         self._until = {}
+
+    def _answers(self) -> bool:
+        """Whether every partition has a leader again."""
+        try:
+            return bool(high_watermarks(self.topics))
+        except KafkaException:
+            return False
 
     def _caught_up(self) -> bool:
         stands = self.positions()

@@ -3,31 +3,38 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import servers
-from tests.faults import broker
+from tests.faults import readiness
 from tests.faults.broker import Broker
-from tests.faults.scene import Scene
+from tests.faults.scene import NOTICED_S, Scene
 from tests.faults.verdict import Verdict
-from tests.pipeline import wait_for
-from tests.servers import Database
+from tests.operator import Operator
+from tests.pipeline import caught_up, wait_for
+from tests.servers import Database, Topics
 
 BACKLOG = 20_000  # so that commits, and acks, are under way when it strikes
 SESSION_S = 2
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with broker.running(tmp_path_factory.mktemp("kafka").resolve()) as running:
-        yield running
+OTHER = 10_000_000  # where the numbers of a second load begin
 
 
 @pytest.fixture
-def scene(kafka: Broker, database: Database, report: Callable[[Verdict], None]) -> Iterator[Scene]:
-    with servers.fresh_topics(kafka.values, 2) as topics:
-        yield Scene(topics, database, report)
+def topics(kafka: Broker) -> Iterator[Topics]:
+    with servers.fresh_topics(kafka.values, 2) as made:
+        yield made
+
+
+@pytest.fixture
+def operator(tmp_path: Path, database: Database, topics: Topics, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    return Operator(tmp_path / "home", database, topics, monkeypatch)
+
+
+@pytest.fixture
+def scene(topics: Topics, database: Database, report: Callable[[Verdict], None]) -> Scene:
+    return Scene(topics, database, report)
 
 
 def gone(scene: Scene, kafka: Broker, number: signal.Signals) -> Verdict:
@@ -45,6 +52,35 @@ def frozen(scene: Scene, kafka: Broker, seconds: float) -> Verdict:
         kafka.send(signal.SIGCONT)
 
     return struck(scene, away, f"broker SIGSTOP for {seconds:.0f} s, session.timeout is {SESSION_S} s")
+
+
+def set_back(scene: Scene, kafka: Broker, operator: Operator, copy: Path) -> Verdict:
+    """The broker comes back with an older disk; new records then take the offsets of those that it lost."""
+    port = readiness.free_port()
+    read(scene)
+    kafka.save(copy)
+    read(scene, first=OTHER)
+    scene.strike()
+    kafka.restore(copy)
+    with scene.service(METRICS_PORT=port):
+        scene.awaits(lambda: len(readiness.problems(port)) == 2, "both partitions stand still", NOTICED_S)
+        with scene.load(first=2 * OTHER) as new:
+            wait_for(scene.outgrown, "every lost offset has a new record")
+            if scene.stands_still(port, {0, 1}, "truncated"):
+                both = ("--partition", "0", "--partition", "1")
+                operator.json("offsets", "skip", "--to", "latest", *both, "--reason", "the disk was old", "--yes")
+                new.accepted.gone = {partition: range(offset) for partition, offset in scene.positions().items()}
+            scene.healed()
+            scene.recovered(NOTICED_S)
+            return scene.verdict("broker comes back with an older disk", NOTICED_S)
+
+
+def read(scene: Scene, **shape: int) -> None:
+    """A load that ends, and is committed."""
+    with scene.service():
+        with scene.load(**shape):
+            scene.flows()
+        wait_for(lambda: caught_up(scene.topics, scene.database) and scene.told(), "all of it is committed")
 
 
 def struck(scene: Scene, fault: Callable[[], None], name: str) -> Verdict:
@@ -74,3 +110,15 @@ def test_control_nobody_waits_for_the_broker_to_confirm(scene: Scene, kafka: Bro
     """Acks that were on their way when the broker died are gone."""
     scene.without = "delivery_reports"
     assert any(problem.startswith("acks") for problem in gone(scene, kafka, signal.SIGKILL).problems)
+
+
+def test_the_broker_comes_back_with_an_older_disk(
+    scene: Scene, kafka: Broker, operator: Operator, tmp_path: Path
+) -> None:
+    set_back(scene, kafka, operator, tmp_path / "disk").survived()
+
+
+def test_control_nobody_minds_an_older_disk(scene: Scene, kafka: Broker, operator: Operator, tmp_path: Path) -> None:
+    """What takes the offsets of lost records passes for read."""
+    scene.without = "offsets_in_range"
+    assert set_back(scene, kafka, operator, tmp_path / "disk").lost > 0
