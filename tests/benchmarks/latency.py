@@ -139,7 +139,8 @@ def measured(linger_ms: int, rate: int, seconds: int) -> dict[str, object]:
         running.consumed(Outcome(load.events))
         elapsed, cpu = time.perf_counter() - began, meter.cpu_seconds()
         running.wait(lambda: _all_seen(watch, load.events), "the last look")
-    waits = latencies_ms(produced, watch.steps(), began + _WARM_UP_S)
+    first = min(min(moments.values()) for moments in produced.values())
+    waits = latencies_ms(produced, watch.steps(), first + _WARM_UP_S)
     line: dict[str, object] = {
         "benchmark": "latency",
         "batch_linger_ms": linger_ms,
