@@ -4,12 +4,15 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ops.moments import rfc3339
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -20,6 +23,10 @@ COLOURS = {
     "note": "yellow",
     "not answering": "red",
     "broken": "red",
+    "retention_overtook": "red",
+    "truncated": "red",
+    "topic_recreated": "red",
+    "topic_gone": "red",
 }
 
 
@@ -41,8 +48,12 @@ def progress(as_json: bool) -> Callable[[str], None]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output; what JSON lacks is printed as text."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+    """One JSON document on standard output; times are RFC 3339, what else JSON lacks is printed as text."""
+    sys.stdout.write(json.dumps(value, indent=2, default=_json) + "\n")
+
+
+def _json(value: Any) -> str:
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

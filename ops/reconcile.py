@@ -1,6 +1,6 @@
 """plumbline reconcile: does every offset that was read have its outcome, and every outcome its row?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +37,7 @@ def reconcile(textfile: Textfile = None, as_json: Json = False) -> None:
     if as_json:
         print_json(report)
     else:
-        print_rows(report["partitions"], as_json=False)
+        print_rows(_shown(report["partitions"]), as_json=False)
         for problem in report["problems"]:
             print(f"problem: {problem}")
         verdict = "all accounted for" if report["ok"] else "NOT all accounted for"
@@ -67,6 +67,14 @@ def check(values: Mapping[str, str]) -> dict[str, Any]:
         "lag": sum(row["lag"] or 0 for row in rows),
         "skipped": sum(row["skipped"] for row in rows),
     }
+
+
+def _shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For a terminal's width: what doesn't add up is said in words, and chapters only where there are several."""
+    hidden = {"unaccounted", "missing_dead_letters"}
+    if all(row["chapters"] == 1 for row in rows):
+        hidden |= {"chapters", "skipped"}
+    return [{name.replace("_", " "): value for name, value in row.items() if name not in hidden} for row in rows]
 
 
 def registry(report: Mapping[str, Any]) -> CollectorRegistry:

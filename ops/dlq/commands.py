@@ -14,7 +14,7 @@ from ops import store
 from ops.console import Json, print_json, print_rows, progress
 from ops.dlq import options
 from ops.dlq import store as letters
-from ops.dlq.letters import printable, state
+from ops.dlq.letters import printable, readable, state
 from ops.dlq.options import Again, Code, Everything, OfDevice, Offset, Partition, Since, State, Topic, Until
 from ops.dlq.replay import AT_ONCE, Replayer
 from ops.dlq.store import Filter, Mark
@@ -194,7 +194,12 @@ def _place(row: Mapping[str, Any]) -> dict[str, Any]:
 def _listed(row: Mapping[str, Any], as_json: bool) -> dict[str, Any]:
     device = None if row["device"] is None else row["device"] if as_json else printable(row["device"])[:40]
     shown = {name: row[name] for name in ("topic", "partition", "offset", "code")}
-    shown |= {"device": device, "at": f"{row['at']:%Y-%m-%dT%H:%M:%S%z}", "state": state(row), "bytes": row["bytes"]}
+    shown |= {
+        "device": device,
+        "at": f"{row['at'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "state": state(row),
+        "bytes": row["bytes"],
+    }
     if as_json:
         shown |= {name: row[name] for name in ("at", "topic_id", "published_at", "replayed_at", "discarded_at")}
     return shown | {"detail": row["detail"]}
@@ -204,15 +209,5 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("topic", "topic_id", "partition", "offset", "code", "detail", "at")
     shown = {name: row[name] for name in names} | {"state": state(row)}
     shown |= {name: row[name] for name in ("published_at", "replayed_at", "discarded_at", "device", "bytes")}
-    headers = [[name, None if text is None else _readable(base64.b64decode(text))] for name, text in row["headers"]]
-    return shown | {"key": _readable(row["key"]), "headers": headers, "value": _readable(row["value"])}
-
-
-def _readable(value: bytes | None) -> str | None:
-    """Bytes as text where they are UTF-8, else as base64 with a mark."""
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return f"base64:{base64.b64encode(value).decode()}"
+    headers = [[name, None if text is None else readable(base64.b64decode(text))] for name, text in row["headers"]]
+    return shown | {"key": readable(row["key"]), "headers": headers, "value": readable(row["value"])}

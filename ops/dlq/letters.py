@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -111,6 +112,16 @@ def _shifted(time: Any, shift: timedelta) -> str:
 def printable(text: str) -> str:
     """Text that leaves a terminal as it is: what controls it, or turns its direction, is shown as an escape."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def readable(value: bytes | None) -> str | None:
+    """Bytes as text where they are UTF-8, else as base64 with a mark."""
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"base64:{b64encode(value).decode()}"
 
 
 def _unescaped(text: str) -> str:

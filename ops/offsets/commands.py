@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -36,8 +37,8 @@ def register(app: typer.Typer) -> None:
 def show(context: typer.Context, as_json: Json = False) -> None:
     """Show where each partition stands, and decide how one that stands still goes on.
 
-    Without a command: stored offset, Kafka's watermarks, topic ids, owner and state of each partition; exit
-    status 1 if one needs a decision.
+    Without a command: stored offset, Kafka's watermarks, lag, topic id (stored → actual where they differ), owner
+    with its epoch, and state of each partition; exit status 1 if one needs a decision.
     """
     if context.invoked_subcommand is not None:
         return
@@ -175,12 +176,14 @@ def _planned(each: Plan) -> dict[str, Any]:
 
 
 def _shown(each: Standing) -> dict[str, Any]:
-    """For a terminal's width: owners are told apart by their first digits, an unchanged topic by one word."""
-    same = each.topic_id == each.actual_topic_id
-    row = asdict(each) | {"owner": (each.owner or "nobody")[:8], "actual_topic_id": "same" if same else "none"}
-    if not same and each.actual_topic_id:
-        row["actual_topic_id"] = each.actual_topic_id
-    return {name.replace("_", " "): value for name, value in row.items() if name != "chapter"}
+    """For a terminal's width: topics and owners are told apart by the first characters of their ids."""
+    stored, actual = (topic_id and topic_id[:8] for topic_id in (each.topic_id, each.actual_topic_id))
+    row = asdict(each) | {
+        "topic_id": actual if stored in (None, actual) else f"{stored} → {actual or 'none'}",
+        "owner": "nobody" if each.owner is None else f"{each.owner[:8]} ({each.owner_epoch})",
+    }
+    hidden = ("chapter", "actual_topic_id", "owner_epoch")
+    return {name.replace("_", " "): value for name, value in row.items() if name not in hidden}
 
 
 def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +191,7 @@ def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
     other = "" if row["topic_id"] == row["new_topic_id"] else " of a new topic"
     return {
         "id": row["id"],
-        "at": f"{row['at']:%Y-%m-%dT%H:%M:%S%z}",
+        "at": f"{row['at'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "who": row["who"],
         "action": row["action"],
         "partition": topic,
