@@ -8,6 +8,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from statistics import median
 
@@ -19,7 +20,7 @@ from tests import servers
 from tests.benchmarks.consuming import Outcome, Run, consume, settle, stored
 from tests.benchmarks.figures import beside, report, say, spread
 from tests.benchmarks.load import Load, metric_names, produce
-from tests.benchmarks.usage import per_million
+from tests.benchmarks.usage import Meter, per_million
 
 LIMIT = 0.6
 BATCH = 20_000
@@ -40,23 +41,31 @@ def _batches(load: Load) -> Iterator[Rows]:
         yield Rows(1, (device[order] + 1).astype(np.int32), ts_us, values, order, None)
 
 
-def bare_copy(load: Load, data: list[bytes]) -> float:
-    """Events a second of COPY alone, a transaction a batch, into a new database; encoding isn't counted."""
+@dataclass(frozen=True)
+class Copied:
+    """Events a second of the bare COPY, and the CPU seconds that it cost Postgres."""
+
+    rate: float
+    cpu_seconds: float
+
+
+def bare_copy(load: Load, data: list[bytes]) -> Copied:
+    """COPY alone, a transaction a batch, into a new database; encoding isn't counted."""
     with servers.database(os.environ) as database, database.connect() as connection:
         days = np.unique(load.turns_s // 86_400).astype("datetime64[D]").tolist()
         connection.execute("SELECT ensure_event_partitions(%s::date[])", [days])
         settle(database)
-        began = time.perf_counter()
+        began, meter = time.perf_counter(), Meter([], os.environ["KAFKA_BOOTSTRAP_SERVERS"], connection)
         for block in data:
             with connection.cursor().copy(
                 "COPY events (device, ts, layout, values, extras) FROM STDIN (FORMAT binary)"
             ) as copy:
                 copy.write(block)
-        return load.events / (time.perf_counter() - began)
+        return Copied(load.events / (time.perf_counter() - began), meter.cpu_seconds()["postgres"])
 
 
-def measured(load: Load, partitions: int, rounds: int) -> tuple[list[float], list[Run], int]:
-    """Rates of the bare COPY (one more than rounds), the service's runs, and the bytes an event."""
+def measured(load: Load, partitions: int, rounds: int) -> tuple[list[Copied], list[Run], int]:
+    """The bare COPY (one more than rounds), the service's runs, and the bytes an event."""
     data = copies(load)
     with servers.fresh_topics(os.environ, partitions) as topics:
         size = produce(topics, load.chunks())
@@ -66,7 +75,7 @@ def measured(load: Load, partitions: int, rounds: int) -> tuple[list[float], lis
                 runs.append(consume(topics, database, Outcome(load.events)))
                 assert stored(database) == load.events
             limits.append(bare_copy(load, data))
-            say(f"{runs[-1].rate:,.0f} events/s, bare COPY {limits[-2]:,.0f} and {limits[-1]:,.0f}")
+            say(f"{runs[-1].rate:,.0f} events/s, bare COPY {limits[-2].rate:,.0f} and {limits[-1].rate:,.0f}")
     return limits, runs, size
 
 
@@ -84,7 +93,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="each in a new database and a new consumer group")
     options = parser.parse_args()
     load = Load(options.events, options.devices, (metric_names(options.metrics),))
-    limits, runs, size = measured(load, options.partitions, options.rounds)
+    copied, runs, size = measured(load, options.partitions, options.rounds)
+    limits = [copy.rate for copy in copied]
     rates = [run.rate for run in runs]
     middle = sorted(runs, key=lambda run: run.rate)[len(runs) // 2]
     ratios = beside(limits, rates)
@@ -102,6 +112,9 @@ def main() -> int:
             "name": "bare binary COPY of the same rows into the same table",
             "events_per_second": round(median(limits)),
             "spread": spread(limits),
+            "cpu_seconds_per_million": per_million(
+                {"postgres": median(copy.cpu_seconds for copy in copied)}, load.events
+            ),
             "ratio": LIMIT,
         },
         "ratio": round(median(ratios), 3),
