@@ -69,7 +69,8 @@ def start(home: Path, port: Claim, controller: Claim) -> psutil.Process:
 
 def _format(command: list[str], config: Path) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", str(config)]
+    # One argument: an id may begin with a hyphen, and one in 64 does.
+    tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", f"--cluster-id={cluster}", "-c", str(config)]
     done = subprocess.run([*command, *tool], capture_output=True, text=True, check=False)
     if done.returncode:
         raise PlumblineError(f"Kafka could not format its storage:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
