@@ -8,8 +8,11 @@ import pytest
 from deploy.local import java, kafka
 
 
+HYPHEN = uuid.UUID(bytes=b"\xfb" + b"\x01" * 15)
+
+
 def test_a_cluster_id_may_begin_with_a_hyphen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka.uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xfb" + b"\x01" * 15))
+    monkeypatch.setattr(uuid, "uuid4", lambda: HYPHEN)
     config = tmp_path / "kafka.properties"
     config.write_text(kafka.properties(tmp_path / "data", 19_092, 19_093))
     kafka._format([str(java.runtime()), *kafka.SHORT_LIVED, "-cp", f"{java.jars()}/*"], config)
