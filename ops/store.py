@@ -14,6 +14,7 @@ from psycopg.rows import dict_row, tuple_row
 from api_service.query.partials_copy import SELECTED
 from deploy.local.stack import conninfo
 from shared import db
+from shared.errors import PlumblineError
 from shared.statistics import PACKED
 
 Row = dict[str, Any]
@@ -80,6 +81,7 @@ def snapshot(values: Mapping[str, str]) -> Iterator[Connection]:
 
     Raises:
         Unavailable: the database doesn't answer.
+        PlumblineError: it lacks a migration.
     """
     target = conninfo(values)
     try:
@@ -89,6 +91,8 @@ def snapshot(values: Mapping[str, str]) -> Iterator[Connection]:
             yield connection
     except psycopg.OperationalError as error:
         raise db.unavailable(target, error) from None
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise _behind(error) from None
 
 
 @contextmanager
@@ -97,6 +101,7 @@ def writing(values: Mapping[str, str]) -> Iterator[Connection]:
 
     Raises:
         Unavailable: the database doesn't answer.
+        PlumblineError: it lacks a migration.
     """
     target = conninfo(values)
     try:
@@ -104,6 +109,15 @@ def writing(values: Mapping[str, str]) -> Iterator[Connection]:
             yield connection
     except psycopg.OperationalError as error:
         raise db.unavailable(target, error) from None
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise _behind(error) from None
+
+
+def _behind(error: psycopg.Error) -> PlumblineError:
+    return PlumblineError(
+        f"the database is older than this command ({error.diag.message_primary}) "
+        "→ `plumbline up --only postgres` migrates the stack's, `python -m shared.migrations` another"
+    )
 
 
 def chapters(connection: Connection) -> list[Row]:
