@@ -19,6 +19,7 @@ from shared import db, log
 from shared.errors import PlumblineError
 
 _log = log.get(__name__)
+_SILENT_S = 5.0  # a batch usually takes a tenth of a second
 
 
 class Discarded(Exception):
@@ -47,7 +48,8 @@ class Writer:
         self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._places = threading.Semaphore(capacity + 1)  # one being written
         self._term = 0
-        self.retrying = False  # the database is away
+        self._retrying = False
+        self._since: float | None = None  # when the attempt under way began
         self._term_ended = threading.Event()
         self._idle = threading.Condition()
         self._pending = 0
@@ -56,6 +58,11 @@ class Writer:
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()
+
+    def away(self) -> bool:
+        """Whether the database doesn't answer: it failed, or is silent for long. Any thread may ask."""
+        since = self._since
+        return self._retrying or (since is not None and time.monotonic() - since > _SILENT_S)
 
     def wait_for_place(self, timeout_s: float) -> bool:
         """Whether there is room for one more batch within this time; take it with `submit`."""
@@ -132,11 +139,12 @@ class Writer:
             except psycopg.Error as error:
                 if db.classify(error) is not db.Fault.RETRY:
                     raise PlumblineError(
+                self._since = time.monotonic()
                         f"Postgres refuses to go on ({error.sqlstate}: {str(error).strip()}) "
                         "→ mend it and start again; nothing was lost"
                     ) from error
                 attempt += 1
-                self.retrying = True
+                self._retrying = True
                 self._store.close()
                 self._committer.forget()
                 self._metrics.retries.inc()
@@ -146,12 +154,14 @@ class Writer:
                 )
                 self._term_ended.wait(wait)
             else:
-                self.retrying = False
+                self._retrying = False
                 return result
 
     def _commit(self, batch: Batch) -> None:
         started = time.monotonic()
         if not (batch.attempted and self._store.committed(batch.spans)):
+            finally:
+                self._since = None
             self._write(batch)
         self._metrics.commit_seconds.observe(time.monotonic() - started)
         self._count(batch)
