@@ -35,6 +35,13 @@ class Backlog:
             self._oldest = oldest
             self._set(commits)
 
+    def told(self, commits: int) -> None:
+        """So many of those found wait no longer."""
+        with self._lock:
+            left = max(0, self._commits - commits)
+            self._oldest = datetime.now(UTC) if left else None  # what is left came meanwhile
+            self._set(left)
+
     def hold(self) -> None:
         """Waits for room, within bounds."""
         if self._room.is_set():

@@ -86,7 +86,8 @@ class Relay:
             self._publish([acks.success(self._settings, ack) for ack in done])
             self._failpoints.hit("relay.before_mark")
             self._outbox.mark_acks(done)
-        return bool(done)  # what was committed meanwhile is counted by looking again
+            self._backlog.told(len(done))
+        return more
 
     def _dead_letters(self) -> bool:
         """Publishes and marks dead letters; whether there may be more."""

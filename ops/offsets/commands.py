@@ -157,7 +157,9 @@ def _decide(action: str, to: str, choice: _Choice, reason: str, how: tuple[bool,
     if as_json:
         print_json([{**_planned(each), "decision": number} for each, number in _numbered(plans, made)])
     elif made:
-        print(f"done: decision {', '.join(map(str, made))}; ingestion goes on within seconds (plumbline offsets log)")
+        print(
+            f"done, as decision {', '.join(map(str, made))}; ingestion goes on within seconds (plumbline offsets log)"
+        )
 
 
 def _carry_out(values: Mapping[str, str], plans: Sequence[Plan], reason: str) -> list[int]:

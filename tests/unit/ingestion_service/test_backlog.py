@@ -45,6 +45,18 @@ def test_once_there_is_room_a_batch_goes_on_at_once() -> None:
     assert (held(registry) < 10, backlog.problem()) == (True, None)
 
 
+def test_what_was_told_waits_no_longer_and_what_came_meanwhile_does() -> None:
+    backlog, registry = made(5)
+    backlog.found(4, datetime.now(UTC) - timedelta(seconds=100))
+    backlog.add(1)
+    backlog.told(4)
+    assert registry.get_sample_value("ingestion_ack_backlog") == 1
+    assert (registry.get_sample_value("ingestion_ack_lag_seconds") or 0) < 10
+    backlog.told(4)
+    assert registry.get_sample_value("ingestion_ack_backlog") == 0
+    assert registry.get_sample_value("ingestion_ack_lag_seconds") == 0
+
+
 def test_without_a_bound_nothing_ever_waits() -> None:
     backlog, registry = made(0)
     backlog.add(1_000_000)
