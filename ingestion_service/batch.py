@@ -33,6 +33,7 @@ class Claim:
     epoch: int
     next_offset: int
     leader_epoch: int | None = None
+    truncated: bool = False  # Kafka lost records before `next_offset`, and nobody has decided yet
 
 
 @dataclass(slots=True)

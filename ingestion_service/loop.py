@@ -1,5 +1,6 @@
 """The consumer's loop: poll, claim, decode, hand over. Never talks to the database itself."""
 
+import dataclasses
 import threading
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from ingestion_service.batch import Batch, Claim, Record, assemble
 from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.metrics import Metrics
-from ingestion_service.partitions import Partitions, Reason, misplaced
+from ingestion_service.partitions import Partitions, Reason, misplaced, stops
 from ingestion_service.relay import Relay
 from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Fenced
@@ -31,13 +32,6 @@ _CLAIM_RETRY_S = 1.0  # a partition that the broker says nothing about
 _STOPPED_RETRY_S = 5.0  # one that stands still: an operator may have decided, a rival may be gone
 _CONFIRM_S = 5.0  # how often a loop that has nothing to write asks whether its partitions are still its own
 _WATERMARKS_S = 2.0  # a partition without a leader holds up the others for so long
-# Errors of a partition after which it must not be read on: skipped offsets would pass for gaps.
-_STOPPING = {
-    Reason.TRUNCATED: {KafkaError._LOG_TRUNCATION},  # noqa: SLF001
-    Reason.OUT_OF_RANGE: {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE},  # noqa: SLF001
-    Reason.TOPIC_GONE: {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},  # noqa: SLF001
-    Reason.UNREADABLE: {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG},  # noqa: SLF001
-}
 
 
 class Loop:
@@ -69,7 +63,7 @@ class Loop:
     def problems(self) -> list[str]:
         """Why the service isn't ready (called from another thread)."""
         stopped = dict(self._partitions.stopped)
-        away = ["Postgres doesn't answer: what was read waits"] if self._writer.retrying else []
+        away = ["Postgres doesn't answer: what was read waits"] if self._writer.away() else []
         if not self._partitions.joined:
             away.append("waiting for the consumer group: a member that died keeps its place for a session timeout")
         away += self._relay.problems()
@@ -152,9 +146,12 @@ class Loop:
     def _on_error(self, error: KafkaError, partition: int | None) -> None:
         if error.fatal():
             raise PlumblineError(f"Kafka client failed: {error.str()} → start again; nothing was lost")
-        reason = next((reason for reason, codes in _STOPPING.items() if error.code() in codes), None)
-        if partition in self._partitions.claims and reason is not None:
-            self._stop(partition, reason)
+        claim = None if partition is None else self._partitions.claims.get(partition)
+        if claim is not None and (reason := stops(error)):
+            if reason is Reason.OUT_OF_RANGE:  # look now: new records soon take the offsets of lost ones
+                at = dataclasses.replace(claim, next_offset=self._partitions.positions[claim.partition])
+                reason = self._misplaced(at) or reason
+            self._stop(claim.partition, reason, claim)
             self._assign()
         else:
             _log.warning("kafka_error", error=error.str(), partition=partition)
@@ -226,19 +223,18 @@ class Loop:
             if isinstance(future.exception(), Discarded):
                 continue
             claim = claimed(future)
-            reason = Reason.TOPIC_RECREATED if claim is None else self._misplaced(claim, low, high)
-            if claim is None or reason is not None:
-                self._stop(number, reason or Reason.TOPIC_RECREATED)
+            if claim is None:
+                self._stop(number, Reason.TOPIC_RECREATED)
+            elif misplaced(claim, low, high) and (reason := self._misplaced(claim)):
+                self._stop(number, reason, claim)
             else:
                 self._partitions.own(claim)
                 _log.info("partition_claimed", partition=number, epoch=claim.epoch, offset=claim.next_offset)
         if len(self._partitions.claims) > owned:
             self._assign()
 
-    def _misplaced(self, claim: Claim, low: int, high: int) -> Reason | None:
-        """Looks again before it says so: while the claim waited, its former owner may have read on."""
-        if misplaced(claim, low, high) is None:
-            return None
+    def _misplaced(self, claim: Claim) -> Reason | None:
+        """Looks at what Kafka holds now: while a claim waited, its former owner may have read on."""
         try:
             return misplaced(claim, *self._watermarks(claim.partition))
         except KafkaException:
@@ -249,15 +245,12 @@ class Loop:
         parts = self._partitions
         at = [(number, parts.positions[number], parts.leader_epochs[number]) for number in parts.claims]
         self._consumer.assign(
-            [
-                TopicPartition(self._topic.name, number, offset)
-                if epoch is None
-                else TopicPartition(self._topic.name, number, offset, leader_epoch=epoch)
-                for number, offset, epoch in at
-            ]
+            [TopicPartition(self._topic.name, n, offset, leader_epoch=-1 if e is None else e) for n, offset, e in at]
         )
 
-    def _stop(self, partition: int, reason: Reason) -> None:
+    def _stop(self, partition: int, reason: Reason, claim: Claim | None = None) -> None:
+        if reason is Reason.TRUNCATED and claim is not None and not claim.truncated:
+            self._in_flight.append((self._writer.mark_truncated(claim), None))
         if self._partitions.stopped.get(partition) is not reason:
             _log.error("partition_stopped", partition=partition, reason=reason.value)
         self._partitions.stop(partition, reason, time.monotonic() + _STOPPED_RETRY_S)

@@ -3,6 +3,8 @@
 from concurrent.futures import Future
 from enum import StrEnum
 
+from confluent_kafka import KafkaError
+
 from ingestion_service.batch import Batch, Claim
 
 
@@ -18,11 +20,25 @@ class Reason(StrEnum):
     FENCED = "fenced"
 
 
+# Errors of a partition after which it must not be read on: skipped offsets would pass for gaps.
+_STOPPING = {
+    Reason.TRUNCATED: {KafkaError._LOG_TRUNCATION},  # noqa: SLF001
+    Reason.OUT_OF_RANGE: {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE},  # noqa: SLF001
+    Reason.TOPIC_GONE: {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},  # noqa: SLF001
+    Reason.UNREADABLE: {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG},  # noqa: SLF001
+}
+
+
+def stops(error: KafkaError) -> Reason | None:
+    """Why a partition that had this error must not be read on, if so."""
+    return next((reason for reason, codes in _STOPPING.items() if error.code() in codes), None)
+
+
 def misplaced(claim: Claim, low: int, high: int) -> Reason | None:
     """Why a partition whose records are [low, high) can't go on from its stored offset, if so."""
     if claim.next_offset < low:
         return Reason.RETENTION_OVERTOOK
-    if claim.next_offset > high:
+    if claim.truncated or claim.next_offset > high:
         return Reason.TRUNCATED
     return None
 

@@ -56,6 +56,13 @@ class Store:
                 "SELECT set_config('lock_timeout', '5s', false), set_config('statement_timeout', '60s', false),"
                 " set_config('idle_in_transaction_session_timeout', '15s', false)"
             )
+            # No limit reaches into a COPY, nor a message that came by half, whose client vanished: its rows stay
+            # locked, and who waits for them times out, and gets here.
+            self._connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user"
+                " AND datname = current_database() AND application_name = current_setting('application_name')"
+                " AND xact_start IS NOT NULL AND wait_event = 'ClientRead' AND state_change < now() - interval '15 s'"
+            )
         return self._connection
 
     def close(self) -> None:
@@ -77,11 +84,19 @@ class Store:
             ON CONFLICT (topic, partition) DO UPDATE
             SET owner = excluded.owner, owner_epoch = o.owner_epoch + 1, updated_at = now()
             WHERE o.topic_id = excluded.topic_id
-            RETURNING owner_epoch, next_offset, leader_epoch
+            RETURNING owner_epoch, next_offset, leader_epoch, truncated
             """,
             {"topic": topic, "partition": partition, "topic_id": topic_id, "low": low, "owner": self._owner},
         ).fetchone()
-        return None if row is None else Claim(topic, partition, topic_id, row[0], row[1], row[2])
+        return None if row is None else Claim(topic, partition, topic_id, *row)
+
+    def mark_truncated(self, claim: Claim) -> None:
+        """Kafka lost records of this partition: every claim says so from now on."""
+        self.connection.execute(
+            "UPDATE kafka_offsets SET truncated = true"
+            " WHERE topic = %s AND partition = %s AND owner = %s AND owner_epoch = %s",
+            [claim.topic, claim.partition, self._owner, claim.epoch],
+        )
 
     def confirm(self, claims: Sequence[Claim]) -> None:
         """Returns if these claims stand.

@@ -84,6 +84,10 @@ class Writer:
         """Queues a claim; its future's result is a Claim, or None for another topic of that name."""
         return self._enqueue(lambda: self._store.claim(topic, partition, topic_id, low))
 
+    def mark_truncated(self, claim: Claim) -> "Future[object]":
+        """Queues the mark that the claim's partition was truncated."""
+        return self._enqueue(lambda: self._store.mark_truncated(claim))
+
     def confirm(self, claims: Sequence[Claim]) -> "Future[object]":
         """Queues the question whether these are still ours; its future's error is Fenced if they aren't."""
         return self._enqueue(lambda: self._store.confirm(claims))
@@ -135,11 +139,11 @@ class Writer:
             if work.term != self._term:
                 raise Discarded
             try:
+                self._since = time.monotonic()
                 result = work.run()
             except psycopg.Error as error:
                 if db.classify(error) is not db.Fault.RETRY:
                     raise PlumblineError(
-                self._since = time.monotonic()
                         f"Postgres refuses to go on ({error.sqlstate}: {str(error).strip()}) "
                         "→ mend it and start again; nothing was lost"
                     ) from error
@@ -156,12 +160,12 @@ class Writer:
             else:
                 self._retrying = False
                 return result
+            finally:
+                self._since = None
 
     def _commit(self, batch: Batch) -> None:
         started = time.monotonic()
         if not (batch.attempted and self._store.committed(batch.spans)):
-            finally:
-                self._since = None
             self._write(batch)
         self._metrics.commit_seconds.observe(time.monotonic() - started)
         self._count(batch)

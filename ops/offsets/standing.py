@@ -77,7 +77,8 @@ def standings(rows: Sequence[Mapping[str, Any]], held: Mapping[str, Held]) -> li
 def _standing(key: tuple[str, int], row: Mapping[str, Any] | None, held: Held | None) -> Standing:
     low, high = held.watermarks.get(key[1], (None, None)) if held else (None, None)
     offset = None if row is None else row["next_offset"]
-    start = offset if offset is not None else low
+    same = row is not None and held is not None and row["topic_id"] == held.topic_id
+    start = offset if same else low  # of a topic that was made again, all that it holds
     return Standing(
         *key,
         offset=offset,
@@ -101,7 +102,8 @@ def judge(row: Mapping[str, Any] | None, held: Held | None) -> str:
         return Reason.TOPIC_GONE.value
     if row["topic_id"] != held.topic_id:
         return Reason.TOPIC_RECREATED.value
-    claim = Claim(row["topic"], row["partition"], row["topic_id"], row["owner_epoch"], row["next_offset"])
+    names = ("topic", "partition", "topic_id", "owner_epoch", "next_offset", "leader_epoch", "truncated")
+    claim = Claim(*(row[name] for name in names))
     reason = misplaced(claim, *held.watermarks[row["partition"]])
     return OK if reason is None else reason.value
 

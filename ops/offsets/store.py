@@ -7,7 +7,7 @@ from ops.store import Connection, Row
 from shared.errors import PlumblineError
 
 STANDINGS = """
-    SELECT topic, partition, topic_id, next_offset, owner, owner_epoch, chapter
+    SELECT topic, partition, topic_id, next_offset, owner, owner_epoch, leader_epoch, truncated, chapter
     FROM kafka_offsets
     ORDER BY topic, partition
 """
@@ -46,7 +46,7 @@ FORGET_TOLD_ACKS = """
 # The owner is nobody: neither a batch nor a mark of the relay that is under way may touch the new chapter.
 BEGIN_ANEW = """
     UPDATE kafka_offsets
-    SET chapter = %(decision)s, topic_id = %(topic_id)s,
+    SET chapter = %(decision)s, truncated = false, topic_id = %(topic_id)s,
         first_offset = %(offset)s, next_offset = %(offset)s, acked_offset = %(offset)s,
         leader_epoch = NULL, owner = '00000000-0000-0000-0000-000000000000', owner_epoch = owner_epoch + 1,
         events_total = 0, persisted_total = 0, duplicate_total = 0, conflict_total = 0, dead_letter_total = 0,

@@ -35,6 +35,10 @@ CREATE INDEX offset_decisions_partition ON offset_decisions (topic, partition);
 -- The decision that began the partition's open chapter; 0: the first one.
 ALTER TABLE kafka_offsets ADD COLUMN chapter int8 NOT NULL DEFAULT 0;
 
+-- Kafka lost records that were read. New ones take their offsets, so that soon nothing shows it any more: the mark stays
+-- until an operator decides.
+ALTER TABLE kafka_offsets ADD COLUMN truncated bool NOT NULL DEFAULT false;
+
 -- Acks that a closed chapter had not published yet: they leave before those of the chapter that follows.
 CREATE TABLE outbox_closed (
     decision      int8 NOT NULL REFERENCES offset_decisions,

@@ -166,7 +166,7 @@ class Scene:
         self.expect(moved == after.keys() - partitions, f"partitions {sorted(moved)} went on")
         return moved == after.keys() - partitions
 
-    def verdict(self, fault: str, timeout_s: float = SETTLE_S) -> Verdict:
+    def verdict(self, fault: str, timeout_s: float = SETTLE_S, *, told: bool = True) -> Verdict:
         """Ends the load, waits until a running service has done all of it, and compares.
 
         What isn't done within `timeout_s` is in the verdict, not an error: a control may never get there.
@@ -174,7 +174,7 @@ class Scene:
         if self._until:
             self.recovered(timeout_s)
         self._settle(timeout_s)
-        findings = compare([load.accepted for load in self._loads], self.topics, self.database)
+        findings = compare([load.accepted for load in self._loads], self.topics, self.database, told=told)
         verdict = Verdict(
             fault,
             self._injected,

@@ -72,7 +72,7 @@ def set_back(scene: Scene, kafka: Broker, operator: Operator, copy: Path) -> Ver
                 new.accepted.gone = {partition: range(offset) for partition, offset in scene.positions().items()}
             scene.healed()
             scene.recovered(NOTICED_S)
-            return scene.verdict("broker comes back with an older disk", NOTICED_S)
+            return scene.verdict("broker comes back with an older disk", NOTICED_S, told=False)
 
 
 def read(scene: Scene, **shape: int) -> None:

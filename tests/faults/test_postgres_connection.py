@@ -12,13 +12,13 @@ from tests.faults.verdict import Verdict
 from tests.pipeline import wait_for
 from tests.proxy import Proxy, proxied
 
-IN_COPY = b"COPY events", 5_000  # bytes later: in the middle of a batch's rows
+IN_COPY = b"COPY events", 200_000  # bytes later: in the middle of a large batch's rows, some of which are in the table
+BEFORE_COMMIT = b"COMMIT", None
 AT_COMMIT = b"COMMIT", 0
-BEFORE_COMMIT = b"COMMI", 0
 
 
 def through(proxy: Proxy) -> dict[str, object]:
-    return {"DB_HOST": "127.0.0.1", "DB_PORT": proxy.port}
+    return {"DB_HOST": "127.0.0.1", "DB_PORT": proxy.port, "BATCH_MAX_EVENTS": 10_000}
 
 
 def before(scene: Scene) -> tuple[str, int]:
@@ -42,12 +42,13 @@ def ended(scene: Scene, function: str, seconds: float) -> Verdict:
         return one.verdict(f"{function} every 200 ms for {seconds:.0f} s")
 
 
-def cut(scene: Scene, at: tuple[bytes, int], where: str, times: int) -> Verdict:
+def cut(scene: Scene, at: tuple[bytes, int | None], where: str, times: int) -> Verdict:
     with proxied(*before(scene)) as proxy, scene.load(), member(scene, **through(proxy)) as one:
-        for _ in range(times):
+        for turn in range(1, times + 1):
             scene.flows()
             sprung = proxy.trap(*at, proxy.cut)
-            wait_for(sprung.is_set, "a batch is on its way")
+            with scene.load(burst=10_000, first=turn * 1_000_000):
+                wait_for(sprung.is_set, "a batch is on its way")
             scene.strike()
             proxy.restore()
             scene.healed()
@@ -60,7 +61,7 @@ def frozen(scene: Scene, seconds: float) -> Verdict:
     """For longer than the server waits for a client inside a transaction, and the group for a member."""
     with proxied(*before(scene)) as proxy, scene.load(rate=500), member(scene, **through(proxy)) as one:
         scene.flows()
-        sprung = proxy.trap(b"COMMI", 0, proxy.freeze)
+        sprung = proxy.trap(*BEFORE_COMMIT, proxy.freeze)
         wait_for(sprung.is_set, "a batch is on its way")
         scene.strike()
         until = time.monotonic() + seconds
@@ -72,13 +73,14 @@ def frozen(scene: Scene, seconds: float) -> Verdict:
         return one.verdict(f"network frozen for {seconds:.0f} s")
 
 
-def left_behind(scene: Scene, at: tuple[bytes, int], where: str) -> Verdict:
+def left_behind(scene: Scene, at: tuple[bytes, int | None], where: str) -> Verdict:
     """A host that vanished, to the server: its session stays, with all that it holds, and says no more."""
     with proxied(*before(scene)) as proxy, scene.load(rate=500):
         with member(scene, **through(proxy)) as one:
             scene.flows()
             sprung = proxy.trap(*at, proxy.freeze)
-            wait_for(sprung.is_set, "a batch is on its way")
+            with scene.load(burst=10_000, first=1_000_000):
+                wait_for(sprung.is_set, "a batch is on its way")
             scene.strike()
             one.service.send(signal.SIGKILL)
             one.service.wait()
@@ -102,7 +104,7 @@ def test_statements_are_cancelled_in_a_loop(scene: Scene, long: bool) -> None:
     [(IN_COPY, "in the middle of COPY"), (BEFORE_COMMIT, "before COMMIT arrives"), (AT_COMMIT, "at COMMIT's reply")],
     ids=["copy", "before-commit", "commit"],
 )
-def test_a_connection_is_cut(scene: Scene, at: tuple[bytes, int], where: str) -> None:
+def test_a_connection_is_cut(scene: Scene, at: tuple[bytes, int | None], where: str) -> None:
     cut(scene, at, where, 5).survived()
 
 
@@ -113,5 +115,5 @@ def test_the_network_is_frozen(scene: Scene, long: bool) -> None:
 @pytest.mark.parametrize(
     ("at", "where"), [(IN_COPY, "in the middle of COPY"), (BEFORE_COMMIT, "before COMMIT")], ids=["copy", "commit"]
 )
-def test_a_connection_is_left_half_open(scene: Scene, at: tuple[bytes, int], where: str) -> None:
+def test_a_connection_is_left_half_open(scene: Scene, at: tuple[bytes, int | None], where: str) -> None:
     left_behind(scene, at, where).survived()

@@ -14,6 +14,7 @@ from shared.errors import PlumblineError
 OWNER = UUID("12345678-1234-5678-1234-567812345678")
 ROW: dict[str, Any] = {
     "topic": "t", "partition": 0, "topic_id": "A", "next_offset": 50, "owner": OWNER, "owner_epoch": 3, "chapter": 0,
+    "leader_epoch": None, "truncated": False,
 }  # fmt: skip
 
 
@@ -43,6 +44,10 @@ def test_the_state_follows_from_what_kafka_holds(there: Held | None, state: str)
     assert judge(ROW, there) == state
 
 
+def test_a_log_that_was_cut_and_has_grown_again_still_needs_a_decision() -> None:
+    assert judge(ROW | {"truncated": True}, held(high=90)) == "truncated"
+
+
 def test_a_partition_that_nobody_has_read_yet_needs_no_decision() -> None:
     found = standings([], {"t": held()})
     assert [(each.partition, each.state, each.lag, each.needs_decision) for each in found] == [
@@ -57,6 +62,10 @@ def test_a_topic_that_is_gone_is_shown_beside_the_others() -> None:
         ("u[0]", "topic_gone", None, None),
     ]
     assert "u[0]: topic_gone: Kafka has no such partition → make the topic again" in advice(found)[0]
+
+
+def test_of_a_topic_that_was_made_again_all_is_unread() -> None:
+    assert standing(there=held(low=3, high=20, topic_id="B")).lag == 17
 
 
 def test_every_state_that_needs_a_decision_comes_with_its_way_out() -> None:
