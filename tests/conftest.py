@@ -21,11 +21,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--faults-json", metavar="FILE", help="write the table of faults as JSON lines")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A shell that has sourced a stack's stack.env must not point the tests at that stack."""
+    config.addinivalue_line("markers", "long: runs with --long only, as in `make faults`")
     known = environment.with_secrets(environment.addresses(ports.DEFAULTS), Path())
     for name in (*known, "PLUMBLINE_HOME", "DEMO_SECONDS", "DATABASE_URL"):
         os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out, and counts as deselected, what only `make faults` has the time for."""
+    if not config.getoption("--long"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

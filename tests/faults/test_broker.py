@@ -97,7 +97,7 @@ def struck(scene: Scene, fault: Callable[[], None], name: str) -> Verdict:
             return scene.verdict(name)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_the_broker_is_gone(scene: Scene, kafka: Broker, number: signal.Signals) -> None:
     gone(scene, kafka, number).survived()
 
@@ -106,18 +106,21 @@ def test_the_broker_is_frozen_for_longer_than_a_session(scene: Scene, kafka: Bro
     frozen(scene, kafka, 60 if long else 5).survived()
 
 
+@pytest.mark.long
 def test_control_nobody_waits_for_the_broker_to_confirm(scene: Scene, kafka: Broker) -> None:
     """Acks that were on their way when the broker died are gone."""
     scene.without = "delivery_reports"
     assert any(problem.startswith("acks") for problem in gone(scene, kafka, signal.SIGKILL).problems)
 
 
+@pytest.mark.long
 def test_the_broker_comes_back_with_an_older_disk(
     scene: Scene, kafka: Broker, operator: Operator, tmp_path: Path
 ) -> None:
     set_back(scene, kafka, operator, tmp_path / "disk").survived()
 
 
+@pytest.mark.long
 def test_control_nobody_minds_an_older_disk(scene: Scene, kafka: Broker, operator: Operator, tmp_path: Path) -> None:
     """What takes the offsets of lost records passes for read."""
     scene.without = "offsets_in_range"

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests import aggregated
 from tests.faults.scene import Scene
 from tests.faults.verdict import Verdict
@@ -37,6 +39,7 @@ def test_each_event_three_times(scene: Scene) -> None:
     three_times(scene).survived()
 
 
+@pytest.mark.long
 def test_control_nobody_looks_for_duplicates(scene: Scene) -> None:
     """The primary key stands behind; both are off."""
     scene.without = "deduplication"
@@ -49,11 +52,13 @@ def test_shuffled_below_the_watermark(scene: Scene) -> None:
     shuffled(scene).survived()
 
 
+@pytest.mark.long
 def test_control_nobody_tells_of_late_events(scene: Scene) -> None:
     scene.without = "late_buckets"
     assert any(problem.startswith("statistics") for problem in shuffled(scene).problems)
 
 
+@pytest.mark.long
 def test_poison_every_seventh(scene: Scene) -> None:
     poison(scene, 7).survived()
 
@@ -62,6 +67,7 @@ def test_all_poison(scene: Scene) -> None:
     poison(scene, 1).survived()
 
 
+@pytest.mark.long
 def test_control_poison_is_dropped(scene: Scene) -> None:
     scene.without = "dead_letters"
     assert poison(scene, 7).lost > 0

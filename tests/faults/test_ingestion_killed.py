@@ -34,6 +34,7 @@ def test_killed_at_an_exact_spot(scene: Scene, spot: str) -> None:
     killed_at(scene, spot).survived()
 
 
+@pytest.mark.long
 def test_killed_again_and_again(scene: Scene) -> None:
     """Between two of the spots, most likely; its control is the one of the spots."""
     with scene.load():
@@ -53,6 +54,7 @@ def test_control_offsets_committed_before_their_events(scene: Scene) -> None:
     assert killed_at(scene, "ingestion.before_commit").lost > 0
 
 
+@pytest.mark.long
 def test_control_events_committed_before_their_offsets(scene: Scene) -> None:
     """The primary key stands behind: without it the rows would be there twice."""
     scene.without = "events_with_offsets"
@@ -61,11 +63,13 @@ def test_control_events_committed_before_their_offsets(scene: Scene) -> None:
     assert killed_at(scene, "ingestion.after_compare_and_set").doubled > 0
 
 
+@pytest.mark.long
 def test_control_dead_letters_written_after_the_commit(scene: Scene) -> None:
     scene.without = "dead_letters_with_offsets"
     assert killed_at(scene, "ingestion.after_commit").lost > 0
 
 
+@pytest.mark.long
 def test_control_acks_marked_before_they_are_published(scene: Scene) -> None:
     scene.without = "publish_then_mark"
     verdict = killed_at(scene, "relay.before_publish")

@@ -78,6 +78,7 @@ def test_sigterm(scene: Scene) -> None:
     terminated(scene).survived()
 
 
+@pytest.mark.long
 def test_control_nobody_hears_sigterm(scene: Scene) -> None:
     scene.without = "sigterm"
     assert any("status -15" in problem for problem in terminated(scene, times=1).problems)
@@ -88,6 +89,7 @@ def test_frozen_for_longer_than_its_group_waits(scene: Scene, long: bool) -> Non
     frozen(scene, 60 if long else 6).survived()
 
 
+@pytest.mark.long
 def test_control_a_frozen_process_that_nothing_fences(scene: Scene) -> None:
     """The primary key stands behind, so that its events aren't stored twice: they are counted twice."""
     scene.without = "compare_and_set"
@@ -98,6 +100,7 @@ def test_two_consumers_on_the_same_partitions(scene: Scene) -> None:
     rivals(scene).survived()
 
 
+@pytest.mark.long
 def test_control_rivals_that_nothing_fences(scene: Scene) -> None:
     """As above: the primary key keeps the rows single, but not the counts."""
     scene.without = "compare_and_set"
@@ -106,9 +109,10 @@ def test_control_rivals_that_nothing_fences(scene: Scene) -> None:
 
 @pytest.mark.timeout(600)
 def test_members_come_and_go(scene: Scene, long: bool) -> None:
-    come_and_go(scene, 60 if long else 5).survived()
+    come_and_go(scene, 60 if long else 3).survived()
 
 
+@pytest.mark.long
 def test_control_members_that_begin_anew(scene: Scene) -> None:
     scene.without = "stored_offsets"
     assert come_and_go(scene, 2).doubled > 0

@@ -49,6 +49,7 @@ def test_a_storm(scene: Scene, kafka: Broker, long: bool, capsys: pytest.Capture
         storm(scene, kafka, f"storm, STORM_SEED={seed} STORM_SECONDS={seconds:g}", plan(seed, seconds)).survived()
 
 
+@pytest.mark.long
 def test_control_members_that_try_once(scene: Scene, kafka: Broker) -> None:
     scene.without = "retries"
     steps = [Step(at, "database connections ended", 0, 0) for at in (1, 2, 3)]

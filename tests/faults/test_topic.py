@@ -17,6 +17,10 @@ from tests.pipeline import high_watermarks, wait_for
 from tests.servers import Database, Topics
 
 FOREVER = 1 << 62
+WHEN = pytest.mark.parametrize(
+    "while_down",
+    [pytest.param(True, id="while down", marks=pytest.mark.long), pytest.param(False, id="while running")],
+)
 OTHER = 10_000_000  # where the numbers of a second load begin
 OVERTAKEN = 0  # the partition whose records go; the other one stays well
 
@@ -92,22 +96,24 @@ def delete_records(topics: Topics, partition: int, before: int) -> None:
     done.result()
 
 
-@pytest.mark.parametrize("while_down", [True, False], ids=["while down", "while running"])
+@WHEN
 def test_the_topic_is_made_again(scene: Scene, operator: Operator, while_down: bool) -> None:
     recreated(scene, operator, while_down=while_down).survived()
 
 
+@pytest.mark.long
 def test_control_nobody_looks_which_topic_it_is(scene: Scene, operator: Operator) -> None:
     scene.without = "topic_identity"
     assert recreated(scene, operator, while_down=True).lost > 0
 
 
-@pytest.mark.parametrize("while_down", [True, False], ids=["while down", "while running"])
+@WHEN
 def test_records_are_deleted_before_they_were_read(scene: Scene, operator: Operator, while_down: bool) -> None:
     overtaken(scene, operator, while_down=while_down).survived()
 
 
-@pytest.mark.parametrize("while_down", [True, False], ids=["while down", "while running"])
+@pytest.mark.long
+@WHEN
 def test_control_out_of_range_means_go_on_elsewhere(scene: Scene, operator: Operator, while_down: bool) -> None:
     scene.without = "offsets_in_range"
     assert overtaken(scene, operator, while_down=while_down).lost > 0

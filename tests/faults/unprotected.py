@@ -28,7 +28,6 @@ from ingestion_service.writer import Writer
 from shared import kafka, lifecycle
 from shared.settings import KafkaSettings
 
-exec(open("/tmp/perf/dbg.py").read())
 PROTECTIONS: dict[str, Callable[[], None]] = {}
 _advance = store._advance
 
