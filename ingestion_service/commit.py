@@ -10,7 +10,7 @@ from ingestion_service import columns
 from ingestion_service.batch import Batch
 from ingestion_service.catalogue import Catalogue
 from ingestion_service.columns import Prepared, Rows
-from ingestion_service.store import Store, lacks_partition
+from ingestion_service.store import Store, is_repeat, lacks_partition
 from shared import db
 from shared.events import Code
 
@@ -63,9 +63,10 @@ class Committer:
                         found, blocks = True, columns.blocks(rows)
                 _count(batch, rows, duplicates, conflicts)
                 late = self._store.write(batch, rows, blocks, pairs)
-            except psycopg.errors.UniqueViolation:
-                look = True
             except psycopg.Error as error:
+                if is_repeat(error):
+                    look = True
+                    continue
                 if lacks_partition(error):
                     if not self._days:
                         raise

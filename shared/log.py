@@ -40,6 +40,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what follows from an error that it raises
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -54,6 +54,7 @@ def compare_and_set() -> None:
         return _advance(connection, spans, owner)
 
     store._advance = advance
+    outbox.acknowledge = lambda *_: None  # the key of a range that is told twice would stop it too
 
 
 @_protection
