@@ -233,6 +233,11 @@ class Store:
             yield cursor
 
 
+def is_repeat(error: psycopg.Error) -> bool:
+    """Whether an event was there already; a repeated key of another table is a fault of ours."""
+    return isinstance(error, psycopg.errors.UniqueViolation) and (error.diag.table_name or "").startswith("events")
+
+
 def lacks_partition(error: psycopg.Error) -> bool:
     """Whether a row had no partition to go to: a check violation of no constraint."""
     return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
