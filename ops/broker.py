@@ -74,7 +74,9 @@ class Broker:
 def _described(asked: "Future[TopicDescription]") -> TopicDescription | None:
     """None: there is no such topic."""
     try:
-        return asked.result(timeout=TIMEOUT_S)
+        return asked.result(timeout=TIMEOUT_S + 5)  # the request has its own time limit, which comes first
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None  # noqa: SLF001
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None

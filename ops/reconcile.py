@@ -53,7 +53,7 @@ def check(values: Mapping[str, str]) -> dict[str, Any]:
         chapters, letters = store.chapters(connection), store.dead_letter_counts(connection)
         stored = store.events(connection)
     with broker.connect(values) as kafka:
-        held = kafka.held({row["topic"] for row in chapters})
+        held = kafka.held({row["topic"] for row in chapters} | {kafka.topic})
     rows = accounting.partitions(chapters, letters, held)
     persisted = sum(row["persisted"] for row in rows)
     problems = [problem for row in rows for problem in row["problems"]]

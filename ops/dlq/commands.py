@@ -18,6 +18,7 @@ from ops.dlq.letters import printable, readable, state
 from ops.dlq.options import Again, Code, Everything, OfDevice, Offset, Partition, Since, State, Topic, Until
 from ops.dlq.replay import AT_ONCE, Replayer
 from ops.dlq.store import Filter, Mark
+from ops.moments import rfc3339
 from ops.operators import who
 from shared import kafka
 from shared.errors import PlumblineError
@@ -84,8 +85,8 @@ def show_one(
     if as_json:
         print_json(shown)
         return
-    for name, value in shown.items():
-        text = printable("" if value is None else str(value))
+    for name, value in {**shown, "decisions": "\n              ".join(map(_decision, shown["decisions"]))}.items():
+        text = printable(rfc3339(value) if isinstance(value, datetime) else "" if value is None else str(value))
         cut = len(text) > SHOWN_CHARACTERS and not full
         print(f"{name:13} " + (f"{text[:SHOWN_CHARACTERS]}… ({len(text):,} characters: --full)" if cut else text))
     for other in found[1:]:
@@ -203,6 +204,11 @@ def _listed(row: Mapping[str, Any], as_json: bool) -> dict[str, Any]:
     if as_json:
         shown |= {name: row[name] for name in ("at", "topic_id", "published_at", "replayed_at", "discarded_at")}
     return shown | {"detail": row["detail"]}
+
+
+def _decision(row: Mapping[str, Any]) -> str:
+    attempt = "" if row["attempt"] is None else f" (attempt {row['attempt']}{', ' + row['fix'] if row['fix'] else ''})"
+    return f"{rfc3339(row['at'])} {row['who']}: {row['action']}{attempt} {row['reason']}".rstrip()
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def test_what_is_valid_now_is_stored_and_what_is_not_is_a_further_dead_letter(
     shown = operator.json("dlq", "show", letter["topic"], str(letter["partition"]), str(letter["offset"]))
     (decision,) = shown["decisions"]
     assert (decision["fix"], decision["reason"], decision["attempt"]) == ("timestamp -3600s", "clock", 1)
+    text = operator.run("dlq", "show", letter["topic"], str(letter["partition"]), str(letter["offset"])).stdout
+    assert ": replay (attempt 1, timestamp -3600s) clock" in text
     records = consume_all(topics, topics.settings.topic_readings, 6)
     origins = [headers["plumbline.replay.of"] for _, _, headers in records if "plumbline.replay.of" in headers]
     assert sorted(origins) == sorted(

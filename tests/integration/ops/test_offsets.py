@@ -4,17 +4,21 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+from typer.testing import CliRunner
 
-from ops import store
+from deploy.local import environment
+from ops import broker, store
+from ops.cli import app
 from ops.offsets import store as decisions
 from ops.offsets.commands import look
 from ops.offsets.standing import plan
 from shared import kafka
-from shared.errors import PlumblineError
+from shared.errors import PlumblineError, Unavailable
 from shared.topics import ack_topic
 from tests.operator import Operator
 from tests.pipeline import Service, caught_up, consume_all, event, ingestion, produce, running, wait_for
@@ -243,3 +247,15 @@ def test_nothing_happens_on_a_dry_run_or_without_consent(
     assert refused.exit_code == 1
     assert "are read again" in refused.stdout
     assert operator.json("offsets", "log") == []
+
+
+def test_a_broker_that_is_away_is_said_with_its_exit_status(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.write(tmp_path, database.environment() | {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"})
+    monkeypatch.setenv("PLUMBLINE_HOME", str(tmp_path))
+    monkeypatch.setattr(broker, "TIMEOUT_S", 0.5)
+    for command in (["offsets"], ["reconcile"], ["trace", "0:1"]):
+        refused = CliRunner().invoke(app, command).exception
+        assert isinstance(refused, Unavailable), (command, refused)
+        assert "Kafka at 127.0.0.1:9 doesn't answer" in str(refused)
