@@ -7,7 +7,6 @@ import pytest
 
 from deploy.local import java, kafka
 
-
 HYPHEN = uuid.UUID(bytes=b"\xfb" + b"\x01" * 15)
 
 

@@ -165,6 +165,14 @@ def test_another_device_may_be_set_and_what_cannot_be_mended_is_refused(
         assert connection.execute("SELECT device_id FROM readings").fetchall() == [("other",)]
 
 
+def test_two_operators_do_not_replay_at_once(operator: Operator, service: Service, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('plumbline.dlq'))")
+        refused = operator.run("dlq", "replay", "--all")
+        assert "somebody else replays or discards" in str(refused.exception)
+    assert operator.json("dlq", "replay", "--all", "--dry-run")["would_replay"] == 3
+
+
 def test_given_up_ones_are_marked_and_left_out_but_can_be_sent_again(operator: Operator, service: Service) -> None:
     assert operator.run("dlq", "discard", "--code", "malformed", "--reason", "noise", typed="n\n").exit_code == 1
     assert operator.json("dlq", "discard", "--code", "malformed", "--reason", "noise", "--yes")["discarded"] == 2
