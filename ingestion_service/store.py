@@ -213,12 +213,13 @@ class Store:
             with self.connection.pipeline():  # one round trip
                 moved = _advance(self.connection, batch.spans, self._owner)
                 outbox.acknowledge(cursor, batch.spans)
-                # FOR SHARE: until we commit, the aggregator can't move the watermark past what we read.
-                levels = self.connection.execute(
-                    "SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE"
-                )
                 if pairs:
                     _pair(self.connection, pairs)
+            # FOR SHARE: until we commit, the aggregator can't move the watermark past what we read. And not in the
+            # pipeline: after one, Postgres 18 doesn't count the time that a transaction is idle.
+            levels = self.connection.execute(
+                "SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE"
+            )
             _check_moved(moved, batch.spans)
             self._failpoints.hit("ingestion.after_compare_and_set")
             events = _log_late(cursor, rows, levels.fetchall())

@@ -2,8 +2,33 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+
+class _Trap:
+    """Counts what goes to the server from `text` on."""
+
+    def __init__(self, text: bytes, after: int | None, act: Callable[[], None]) -> None:
+        self.act = act
+        self.sprung = threading.Event()
+        self._text = text
+        self._after = after
+        self._left: int | None = None
+
+    def end(self, data: bytes) -> int | None:
+        """How much of this still goes through before the trap springs, if it does."""
+        if self._left is None:
+            at = data.find(self._text)
+            if at < 0:
+                return None
+            if self._after is None:
+                return 0
+            self._left = at + len(self._text) + self._after
+        if self._left <= len(data):
+            return self._left
+        self._left -= len(data)
+        return None
 
 
 class Proxy:
@@ -14,6 +39,7 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._open: list[socket.socket] = []
+        self._trap: _Trap | None = None
         self._listen(0)
         self.port = self._listening.getsockname()[1]
 
@@ -31,6 +57,14 @@ class Proxy:
     def thaw(self) -> None:
         self._flows.set()
 
+    def trap(self, text: bytes, after: int | None, act: Callable[[], None]) -> threading.Event:
+        """Acts once so many more bytes than `text` have gone to the server, or, for None, before any of it has.
+
+        The event says that it has acted.
+        """
+        self._trap = _Trap(text, after, act)
+        return self._trap.sprung
+
     def _listen(self, port: int) -> None:
         self._listening = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
@@ -44,12 +78,20 @@ class Proxy:
             far = socket.create_connection(self._target)
             self._open += [near, far]
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._pump, args=(source, sink, sink is far), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, outgoing: bool) -> None:
         try:
             while data := source.recv(65536):
                 self._flows.wait()
+                trap = self._trap
+                end = trap.end(data) if trap and outgoing else None
+                if trap is not None and end is not None:
+                    sink.sendall(data[:end])
+                    self._trap, data = None, data[end:]
+                    trap.act()
+                    trap.sprung.set()
+                    self._flows.wait()
                 sink.sendall(data)
         except OSError:
             data = b""
