@@ -109,9 +109,9 @@ class Scene:
             self._problems.append(otherwise)
 
     def awaits(self, condition: Callable[[], bool], what: str, timeout_s: float = SETTLE_S) -> bool:
-        """Whether it came true in time; if not, that goes into the verdict."""
+        """Whether it came true in time, for a control in less; if not, that goes into the verdict."""
         try:
-            wait_for(condition, what, timeout_s)
+            wait_for(condition, what, min(timeout_s, NOTICED_S) if self.without else timeout_s)
         except AssertionError as error:
             self._problems.append(str(error))
             return False
@@ -204,5 +204,6 @@ class Scene:
         return rows(
             self.database,
             "SELECT partition, next_offset FROM kafka_offsets o WHERE acked_offset = next_offset AND NOT EXISTS"
-            " (SELECT FROM dead_letters d WHERE d.published_at IS NULL AND d.partition = o.partition) ORDER BY 1",
+            " (SELECT FROM dead_letters d WHERE (d.published_at IS NULL OR d.acked_at IS NULL)"
+            " AND d.partition = o.partition) ORDER BY 1",
         )
