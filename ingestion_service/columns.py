@@ -187,9 +187,3 @@ def days(blocks: Sequence[Rows]) -> set[int]:
         first, last = int(rows.ts_us.min()) // _DAY_US, int(rows.ts_us.max()) // _DAY_US
         found.update((first, last) if last - first < 2 else np.unique(rows.ts_us // _DAY_US).tolist())
     return found
-
-
-def pairs(rows: Rows) -> set[tuple[int, int]]:
-    """The (device, layout) pairs of these rows, which are sorted."""
-    first = np.append(True, rows.device[1:] != rows.device[:-1])
-    return {(device, rows.layout) for device in rows.device[first].tolist()}

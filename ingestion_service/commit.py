@@ -10,6 +10,7 @@ from ingestion_service import columns
 from ingestion_service.batch import Batch
 from ingestion_service.catalogue import Catalogue
 from ingestion_service.columns import Prepared, Rows
+from ingestion_service.pairs import KnownPairs
 from ingestion_service.store import Store, is_repeat, lacks_partition
 from shared import db
 from shared.events import Code
@@ -17,7 +18,6 @@ from shared.events import Code
 # A device that repeats itself does so again: for so many batches duplicates are looked up before the COPY, which they
 # would make fail (and the server log a line).
 _LOOK_FIRST = 50
-_PAIRS = 1_000_000  # (device, layout) pairs that are known to be stored; forgotten ones are only written again
 
 
 class Committer:
@@ -27,7 +27,7 @@ class Committer:
         self._store = store
         self._catalogue = catalogue
         self._days: set[int] = set()
-        self._pairs: set[tuple[int, int]] = set()
+        self._pairs = KnownPairs()
         self._look_first = 0
 
     def prepare(self, batch: Batch) -> None:
@@ -52,7 +52,7 @@ class Committer:
         rows, blocks = prepared.rows, prepared.blocks
         duplicates, conflicts = prepared.duplicates, prepared.conflicts
         self._ensure_partitions(rows)
-        pairs = {pair for r in rows for pair in columns.pairs(r)} - self._pairs
+        pairs = self._pairs.missing(rows)
         look, found = self._look_first > 0, False
         while True:
             try:
@@ -78,7 +78,7 @@ class Committer:
                 batch.prepared = None
                 return self.commit(batch)  # a duplicate of what was buried is none
             else:
-                self._remember(pairs)
+                self._pairs.learn(pairs)
                 self._look_first = _LOOK_FIRST if found else max(0, self._look_first - 1)
                 return late
 
@@ -86,16 +86,11 @@ class Committer:
         """The next connection may lead to a database that has gone back in time: what was stored may be gone."""
         self._catalogue.forget()
         self._days.clear()
-        self._pairs.clear()
+        self._pairs.forget()
 
     def _admitted(self, batch: Batch) -> Prepared:
         self._catalogue.admit(batch)
         return columns.prepare(batch.groups, batch.dead, self._catalogue.devices, self._catalogue.layouts)
-
-    def _remember(self, pairs: set[tuple[int, int]]) -> None:
-        if len(self._pairs) > _PAIRS:
-            self._pairs.clear()
-        self._pairs |= pairs
 
     def _ensure_partitions(self, rows: Sequence[Rows]) -> None:
         if days := columns.days(rows) - self._days:

@@ -13,6 +13,7 @@ import psycopg
 from ingestion_service import outbox
 from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows, copy_blocks, late_buckets
+from ingestion_service.pairs import Pairs
 from shared import db, pgcopy
 from shared.failpoints import Failpoints
 
@@ -193,9 +194,7 @@ class Store:
             return True
         return False
 
-    def write(
-        self, batch: Batch, rows: Sequence[Rows], blocks: Sequence[bytes], pairs: Collection[tuple[int, int]]
-    ) -> int:
+    def write(self, batch: Batch, rows: Sequence[Rows], blocks: Sequence[bytes], pairs: Pairs) -> int:
         """The batch in one transaction: events, offsets, acks, dead letters, late buckets. Returns the late events.
 
         The compare-and-set comes after the COPY: a client that froze inside COPY while it held the offsets' rows
@@ -213,7 +212,7 @@ class Store:
             with self.connection.pipeline():  # one round trip
                 moved = _advance(self.connection, batch.spans, self._owner)
                 outbox.acknowledge(cursor, batch.spans)
-                if pairs:
+                if len(pairs.device):
                     _pair(self.connection, pairs)
             # FOR SHARE: until we commit, the aggregator can't move the watermark past what we read. And not in the
             # pipeline: after one, Postgres 18 doesn't count the time that a transaction is idle.
@@ -293,12 +292,11 @@ def _check_moved(moved: psycopg.Cursor, spans: Sequence[Span]) -> None:
         span.unaccounted = unaccounted[span.claim.partition]
 
 
-def _pair(connection: psycopg.Connection, pairs: Collection[tuple[int, int]]) -> None:
+def _pair(connection: psycopg.Connection, pairs: Pairs) -> None:
     """Notes that these devices send these layouts."""
-    devices, layouts = zip(*sorted(pairs), strict=True)
     connection.execute(
         "INSERT INTO device_layouts SELECT * FROM unnest(%s::int4[], %s::int4[]) ON CONFLICT DO NOTHING",
-        [list(devices), list(layouts)],
+        [pairs.device.tolist(), pairs.layout.tolist()],
     )
 
 

@@ -7,7 +7,7 @@ has no such switch; what is off is patched away in this process only.
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from ingestion_service.acks import Outgoing
 from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows
 from ingestion_service.outbox import Outbox, SuccessAck
+from ingestion_service.pairs import Pairs
 from ingestion_service.relay import Relay
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Writer
@@ -90,7 +91,7 @@ def dead_letters_with_offsets() -> None:
         batch: Batch,
         rows: Sequence[Rows],
         blocks: Sequence[bytes],
-        pairs: Collection[tuple[int, int]],
+        pairs: Pairs,
     ) -> int:
         late = write(self, batch, rows, blocks, pairs)
         with self._transaction() as cursor:
