@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import urllib.error
 import urllib.request
 
@@ -143,6 +144,15 @@ def test_a_missing_topic_of_error_acks_holds_up_neither_dead_letters_nor_success
         wait_for(lambda: unacknowledged(database) == 0, "marked")
     letters = consume_all(topics, topics.settings.topic_dead_letters, 3)
     assert len(letters) == 3  # not once more for each try at their acks
+
+
+def test_a_missing_topic_does_not_keep_the_service_from_stopping(topics: Topics, database: Database) -> None:
+    delete(topics, ack_topic(topics.settings, "success"))
+    load(topics)
+    with running("ingestion_service", ingestion(topics, database)) as service:
+        wait_for(lambda: caught_up(topics, database), "caught up")
+        service.send(signal.SIGTERM)
+        assert service.wait(15) == 0
 
 
 def unacknowledged(database: Database) -> int:
