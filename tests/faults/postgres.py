@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.local import postgres, process
+from deploy.local import home, postgres, process
 from deploy.local import stack as embedded
 from tests import servers
 from tests.pipeline import wait_for
@@ -19,9 +19,9 @@ from tests.servers import Database
 class Server:
     """One cluster. `values` are the variables of its stack.env."""
 
-    def __init__(self, home: Path, values: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, values: Mapping[str, str]) -> None:
         self.values = values
-        self._home = home
+        self._home = folder
 
     @property
     def data(self) -> Path:
@@ -50,6 +50,10 @@ class Server:
         wait_for(lambda: not self.answers(), "the server ends all sessions")
         wait_for(self.answers, "the server has recovered")
 
+    def log(self) -> str:
+        """What it has logged."""
+        return home.log_file(self._home, "postgres").read_text(errors="replace")
+
     def answers(self) -> bool:
         """Whether a query gets through."""
         return postgres.answers(embedded.conninfo(self.values))
@@ -64,20 +68,25 @@ class Server:
         """Puts an older disk in: what was committed since then is gone."""
         self.stop()
         data = self.data
-        owner = data.stat()
         shutil.rmtree(data)
-        shutil.copytree(copy, data)
-        for path in (data, *data.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        move(copy, data)
         self.start()
 
 
+def move(folder: Path, place: Path) -> None:
+    """Moves a folder of a server that is stopped, be it to another file system, and gives it to the server's user."""
+    shutil.move(folder, place)
+    if user := postgres.user():
+        for path in (place, *place.rglob("*")):
+            shutil.chown(path, user)
+
+
 @contextmanager
-def running(home: Path) -> Iterator[Server]:
+def running(folder: Path) -> Iterator[Server]:
     """A server for the block, with what `servers.database` needs."""
-    with servers.stack(home, ("postgres",)) as values:
+    with servers.stack(folder, ("postgres",)) as values:
         servers.make_template(values)
-        yield Server(home, values)
+        yield Server(folder, values)
 
 
 def writer_of(database: Database) -> int:

@@ -14,7 +14,7 @@ from tests.proxy import Proxy, proxied
 
 IN_COPY = b"COPY events", 200_000  # bytes later: in the middle of a large batch's rows, some of which are in the table
 BEFORE_COMMIT = b"COMMIT", None
-AT_COMMIT = b"COMMIT", 0
+AT_COMMIT = b"COMMIT", 1  # the message ends with a NUL: the server has all of it
 
 
 def through(proxy: Proxy) -> dict[str, object]:
@@ -87,6 +87,7 @@ def left_behind(scene: Scene, at: tuple[bytes, int | None], where: str) -> Verdi
         scene.healed()
         with scene.service():
             scene.recovered(40)
+            proxy.cut()
             return scene.verdict(f"connection left half open {where}")
 
 
@@ -94,6 +95,7 @@ def test_connections_are_terminated_in_a_loop(scene: Scene, long: bool) -> None:
     ended(scene, "pg_terminate_backend", 30 if long else 3).survived()
 
 
+@pytest.mark.long
 def test_statements_are_cancelled_in_a_loop(scene: Scene, long: bool) -> None:
     """What a statement_timeout does: SQLSTATE 57014."""
     ended(scene, "pg_cancel_backend", 30 if long else 3).survived()
@@ -101,19 +103,39 @@ def test_statements_are_cancelled_in_a_loop(scene: Scene, long: bool) -> None:
 
 @pytest.mark.parametrize(
     ("at", "where"),
-    [(IN_COPY, "in the middle of COPY"), (BEFORE_COMMIT, "before COMMIT arrives"), (AT_COMMIT, "at COMMIT's reply")],
+    [
+        (IN_COPY, "in the middle of COPY"),
+        pytest.param(BEFORE_COMMIT, "before COMMIT arrives", marks=pytest.mark.long),
+        (AT_COMMIT, "at COMMIT's reply"),
+    ],
     ids=["copy", "before-commit", "commit"],
 )
 def test_a_connection_is_cut(scene: Scene, at: tuple[bytes, int | None], where: str) -> None:
     cut(scene, at, where, 5).survived()
 
 
+@pytest.mark.long
 def test_the_network_is_frozen(scene: Scene, long: bool) -> None:
     frozen(scene, 90 if long else 18).survived()
 
 
 @pytest.mark.parametrize(
-    ("at", "where"), [(IN_COPY, "in the middle of COPY"), (BEFORE_COMMIT, "before COMMIT")], ids=["copy", "commit"]
+    ("at", "where"),
+    [(IN_COPY, "in the middle of COPY"), pytest.param(BEFORE_COMMIT, "before COMMIT", marks=pytest.mark.long)],
+    ids=["copy", "commit"],
 )
 def test_a_connection_is_left_half_open(scene: Scene, at: tuple[bytes, int | None], where: str) -> None:
     left_behind(scene, at, where).survived()
+
+
+@pytest.mark.long
+def test_control_a_lost_reply_is_taken_for_a_failure(scene: Scene) -> None:
+    """Either of the two keeps the events single: the look at what was committed, and the compare-and-set."""
+    scene.without = "compare_and_set+look_after_commit"
+    assert cut(scene, AT_COMMIT, "at COMMIT's reply", 1).doubled > 0
+
+
+@pytest.mark.long
+def test_control_a_session_that_nobody_ends(scene: Scene) -> None:
+    scene.without = "limits_of_silence"
+    assert any("is committed" in problem for problem in left_behind(scene, BEFORE_COMMIT, "before COMMIT").problems)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.member import member
 from tests.faults.postgres import Server
 from tests.faults.scene import Scene
@@ -35,3 +37,9 @@ def test_it_goes_back(own: Scene, server: Server, tmp_path: Path) -> None:
     # Acks of commits that the database forgot had left already, and ranges are cut otherwise the second time.
     assert [problem for problem in verdict.problems if not problem.startswith("acks:")] == []
     assert (verdict.lost, verdict.doubled) == (0, 0)
+
+
+@pytest.mark.long
+def test_control_ids_are_remembered(own: Scene, server: Server, tmp_path: Path) -> None:
+    own.without = "forgetting"
+    assert back(own, server, tmp_path / "copy").lost > 0

@@ -151,7 +151,10 @@ def attempted(one: Member, state: str, times: int) -> Callable[[], bool]:
     return lambda: one.service.status is not None or one.service.output().count(f"refused with {state}") >= times
 
 
-@pytest.mark.parametrize("table", ["events", PARTITION, "kafka_offsets", "watermarks"])
+@pytest.mark.parametrize(
+    "table",
+    ["events", *(pytest.param(table, marks=pytest.mark.long) for table in (PARTITION, "kafka_offsets", "watermarks"))],
+)
 def test_a_table_is_locked(scene: Scene, table: str, long: bool) -> None:
     locked(scene, table, 60 if long else LONGER_THAN_A_LOCK_TIMEOUT_S).survived()
 
@@ -160,14 +163,23 @@ def test_a_deadlock(scene: Scene) -> None:
     deadlocked(scene, 2).survived()
 
 
+@pytest.mark.long
 def test_a_read_only_server(scene: Scene, long: bool) -> None:
     read_only(scene, 60 if long else 3).survived()
 
 
+@pytest.mark.long
 def test_too_many_connections(scene: Scene, long: bool) -> None:
     too_many(scene, 60 if long else 3).survived()
 
 
-@pytest.mark.parametrize("at", ["events", "kafka_offsets"])
+@pytest.mark.parametrize("at", ["events", pytest.param("kafka_offsets", marks=pytest.mark.long)])
 def test_every_error_that_passes(scene: Scene, at: str) -> None:
     refused(scene, list(PASSING), at).survived()
+
+
+@pytest.mark.long
+def test_control_passing_errors_are_taken_for_bad_events(scene: Scene) -> None:
+    """Of each class: its error alone makes dead letters of good events, or ends the service."""
+    scene.without = "passing_errors"
+    assert refused(scene, ["53100"], "events").doubled > 0

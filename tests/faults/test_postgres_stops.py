@@ -42,8 +42,21 @@ def backend_killed(scene: Scene, server: Server, times: int) -> Verdict:
         return one.verdict("kill -9 of the backend that writes")
 
 
+def gone(scene: Scene, server: Server, seconds: float) -> Verdict:
+    """For longer than its group waits for a member that doesn't poll."""
+    with scene.load(), member(scene) as one:
+        scene.flows()
+        scene.strike()
+        server.stop(signal.SIGINT)
+        one.complains()
+        held(one, seconds)
+        server.start()
+        scene.healed()
+        return one.verdict(f"Postgres gone for {seconds:.0f} s, max.poll.interval is 3 s")
+
+
 def away(scene: Scene, server: Server, *seconds: float) -> Verdict:
-    """Longer than its group waits for a member, under large events: what it holds of them is bounded."""
+    """Under large events: what it holds of them is bounded."""
     with scene.load(rate=200), member(scene, BATCH_MAX_EVENTS=20_000) as one:
         for turn, duration in enumerate(seconds, 1):
             scene.flows()
@@ -77,14 +90,39 @@ def test_an_immediate_stop(own: Scene, server: Server) -> None:
     stopped(own, server, signal.SIGQUIT, 3).survived()
 
 
+@pytest.mark.long
 def test_a_fast_stop(own: Scene, server: Server) -> None:
     stopped(own, server, signal.SIGINT, 1).survived()
 
 
+@pytest.mark.long
 def test_kill_9_of_the_backend(own: Scene, server: Server) -> None:
     backend_killed(own, server, 3).survived()
 
 
+def test_gone_for_longer_than_the_group_waits(own: Scene, server: Server) -> None:
+    gone(own, server, 6).survived()
+
+
+@pytest.mark.long
+def test_control_nobody_polls_while_postgres_is_gone(own: Scene, server: Server) -> None:
+    own.without = "pausing"
+    assert any("its group assigned" in problem for problem in gone(own, server, 12).problems)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(1_500)
-def test_away_for_longer_than_the_group_waits(own: Scene, server: Server, long: bool) -> None:
-    away(own, server, *((90, 600) if long else (12,))).survived()
+def test_away_for_long(own: Scene, server: Server) -> None:
+    away(own, server, 12, 90, 600).survived()
+
+
+@pytest.mark.long
+def test_control_what_fails_once_has_failed_for_good(own: Scene, server: Server) -> None:
+    own.without = "reconnecting"
+    assert "it ended with status 1" in stopped(own, server, signal.SIGQUIT, 1).problems
+
+
+@pytest.mark.long
+def test_control_all_that_waits_is_read(own: Scene, server: Server) -> None:
+    own.without = "bounded_queue"
+    assert any(problem.startswith("it took") for problem in away(own, server, 12).problems)

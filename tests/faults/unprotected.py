@@ -28,6 +28,7 @@ from ingestion_service.topic import Topic
 from ingestion_service.writer import Writer
 from shared import kafka, lifecycle
 from shared.settings import KafkaSettings
+from tests.faults import unprotected_database
 
 PROTECTIONS: dict[str, Callable[[], None]] = {}
 _advance = store._advance
@@ -212,8 +213,9 @@ def offsets_in_range() -> None:
 
 
 def main() -> int:
-    """Switches the protection off and runs the service."""
-    PROTECTIONS[os.environ["WITHOUT"]]()
+    """Switches the protections off, one or more joined by +, and runs the service."""
+    for name in os.environ["WITHOUT"].split("+"):
+        (PROTECTIONS | unprotected_database.PROTECTIONS)[name]()
     return service.main()
 
 
