@@ -115,13 +115,13 @@ class Loop:
 
     def _gather(self) -> list[Message]:
         """What comes until the batch is full, by number or by bytes, or has lingered."""
-        most, linger_s = self._settings.batch_max_events, self._settings.batch_linger_ms / 1000
         came: list[Message] = []
-        size = 0
-        until = time.monotonic() + linger_s
-        while len(came) < most and size < self._settings.batch_max_bytes and (left := until - time.monotonic()) > 0:
-            some = self._consumer.consume(min(_AT_ONCE, most - len(came)), left)
+        missing, size = self._settings.batch_max_events, 0
+        until = time.monotonic() + self._settings.batch_linger_ms / 1000
+        while missing > 0 and size < self._settings.batch_max_bytes and (left := until - time.monotonic()) > 0:
+            some = self._consumer.consume(min(_AT_ONCE, missing), left)
             came += some
+            missing -= list(map(Message.error, some)).count(None)  # the rest says that a partition ends, and the like
             size += sum(map(len, some))  # the length of a message is that of its value
         return came
 
