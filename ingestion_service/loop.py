@@ -121,7 +121,7 @@ class Loop:
         while missing > 0 and size < self._settings.batch_max_bytes and (left := until - time.monotonic()) > 0:
             some = self._consumer.consume(min(_AT_ONCE, missing), left)
             came += some
-            missing -= list(map(Message.error, some)).count(None)  # the rest says that a partition ends, and the like
+            missing -= len([m for m in some if m.error() is None])  # the rest says that a partition ends, and the like
             size += sum(map(len, some))  # the length of a message is that of its value
         return came
 
