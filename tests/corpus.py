@@ -174,6 +174,8 @@ TOO_OLD = {
     "1970": _time("0"),
     "before 1970": _time("-1"),
     "-1e300": _time("-1e300"),
+    "too negative for 64 bits of microseconds": _time("-100000000000000"),
+    "too negative in milliseconds": _time("-1768478340000"),
     "year 1": _time('"0001-01-01T00:00:00Z"'),
     "year 1 in an eastern zone": _time('"0001-01-01T00:00:00+14:00"'),
     "3651 days": _time('"2016-01-17T11:00:00Z"'),

@@ -16,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MILLISECONDS_FROM = 10**11  # an epoch number from here on is in milliseconds
 
 BAD = np.iinfo(np.int64).min  # marks what is no timestamp in an array of microseconds
-_FAR = 2**62  # beyond every limit: a number too large for 64 bits is far in the future or the past
+_FAR = 2**62  # beyond every limit: a number too large for 64 bits of microseconds is far in the future or the past
 
 
 def parse_text(text: str) -> int | None:
@@ -38,7 +38,7 @@ def parse_number(number: int | Decimal) -> int:
     """Microseconds of epoch seconds, or of milliseconds from 10¹¹ on."""
     if number >= 10**15:
         return _FAR
-    if number <= -(10**15):
+    if number <= -(10**12):
         return -_FAR
     scale = 1_000 if number >= _MILLISECONDS_FROM else 1_000_000
     return int(number * scale // 1)
