@@ -27,7 +27,6 @@ def scene(kafka: Broker, database: Database, report: Callable[[Verdict], None]) 
 
 
 def storm(scene: Scene, broker: Broker, name: str, steps: list[Step]) -> Verdict:
-    print(name, *steps, sep="\n", flush=True)
     address = scene.database.environment()
     with scene.load(rate=1_000, shuffle_seed=1), proxied(address["DB_HOST"], int(address["DB_PORT"])) as proxy:
         weather = Storm(scene, proxy, broker)
@@ -45,8 +44,10 @@ def storm(scene: Scene, broker: Broker, name: str, steps: list[Step]) -> Verdict
 def test_a_storm(scene: Scene, kafka: Broker, long: bool, capsys: pytest.CaptureFixture[str]) -> None:
     seed = int(os.environ.get("STORM_SEED", random.randrange(10_000) if long else SEED))
     seconds = ASKED_S or (LONG_S if long else SHORT_S)
+    name, steps = f"storm, STORM_SEED={seed} STORM_SECONDS={seconds:g}", plan(seed, seconds)
     with capsys.disabled():  # whoever watches sees what comes, and how to have it again
-        storm(scene, kafka, f"storm, STORM_SEED={seed} STORM_SECONDS={seconds:g}", plan(seed, seconds)).survived()
+        print("", name, *steps, sep="\n", flush=True)
+    storm(scene, kafka, name, steps).survived()
 
 
 @pytest.mark.long
