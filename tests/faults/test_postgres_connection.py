@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from deploy.local import process
+from tests.aggregated import rows
 from tests.faults import postgres
 from tests.faults.member import member
 from tests.faults.scene import Scene
@@ -82,13 +84,20 @@ def left_behind(scene: Scene, at: tuple[bytes, int | None], where: str) -> Verdi
             with scene.load(burst=10_000, first=1_000_000):
                 wait_for(sprung.is_set, "a batch is on its way")
             scene.strike()
+            silent = postgres.writer_of(scene.database)
             one.service.send(signal.SIGKILL)
             one.service.wait()
         scene.healed()
         with scene.service():
-            scene.recovered(40)
+            ended = process.until(lambda: silent not in backends(scene), 40)
+            scene.expect(ended, "the session that says no more is still there")
             proxy.cut()
             return scene.verdict(f"connection left half open {where}")
+
+
+def backends(scene: Scene) -> set[int]:
+    """Process ids of the database's sessions."""
+    return {pid for (pid,) in rows(scene.database, "SELECT pid FROM pg_stat_activity")}
 
 
 def test_connections_are_terminated_in_a_loop(scene: Scene, long: bool) -> None:
@@ -138,4 +147,5 @@ def test_control_a_lost_reply_is_taken_for_a_failure(scene: Scene) -> None:
 @pytest.mark.long
 def test_control_a_session_that_nobody_ends(scene: Scene) -> None:
     scene.without = "limits_of_silence"
-    assert any("is committed" in problem for problem in left_behind(scene, BEFORE_COMMIT, "before COMMIT").problems)
+    verdict = left_behind(scene, IN_COPY, "in the middle of COPY")
+    assert "the session that says no more is still there" in verdict.problems
