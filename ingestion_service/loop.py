@@ -12,10 +12,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from ingestion_service.batch import Batch, Claim, Record, assemble
 from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.metrics import Metrics
+from ingestion_service.offsets import Fenced
 from ingestion_service.partitions import Partitions, Reason, misplaced, stops
 from ingestion_service.relay import Relay
 from ingestion_service.settings import IngestionSettings
-from ingestion_service.store import Fenced
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Discarded, Writer, claimed
 from shared import log

@@ -10,23 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from ingestion_service import outbox
+from ingestion_service import offsets, outbox
 from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows, copy_blocks, late_buckets
+from ingestion_service.offsets import Fenced
 from ingestion_service.pairs import Pairs
 from shared import db, pgcopy
 from shared.failpoints import Failpoints
 
 _EVENT_COLUMNS = "device, ts, layout, values, extras"
 _EPOCH_DAY = date(1970, 1, 1)
-
-
-class Fenced(Exception):
-    """Another owner has these partitions, or their offsets aren't where we left them: nothing was written."""
-
-    def __init__(self, partitions: set[int]) -> None:
-        super().__init__(f"fenced: {sorted(partitions)}")
-        self.partitions = partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +203,7 @@ class Store:
             self._failpoints.hit("ingestion.after_copy")
             outbox.bury(cursor, batch)
             with self.connection.pipeline():  # one round trip
-                moved = _advance(self.connection, batch.spans, self._owner)
+                moved = offsets.advance(self.connection, batch.spans, self._owner)
                 outbox.acknowledge(cursor, batch.spans)
                 if len(pairs.device):
                     _pair(self.connection, pairs)
@@ -219,7 +212,7 @@ class Store:
             levels = self.connection.execute(
                 "SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE"
             )
-            _check_moved(moved, batch.spans)
+            offsets.check(moved, batch.spans)
             self._failpoints.hit("ingestion.after_compare_and_set")
             events = _log_late(cursor, rows, levels.fetchall())
             self._failpoints.hit("ingestion.before_commit")
@@ -249,47 +242,6 @@ def _copy(cursor: psycopg.Cursor, statement: str, blocks: Iterable[bytes]) -> No
         for block in blocks:
             copy.write(block)
         copy.write(pgcopy.TRAILER)
-
-
-def _offsets_row(s: Span) -> tuple[int | None, ...]:
-    moved = (s.claim.partition, s.claim.epoch, s.start, s.stop, s.leader_epoch)
-    return *moved, s.persisted, s.duplicates, s.conflicts, s.dead_letters, s.gaps
-
-
-def _advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
-    """Moves each partition's offset from where we left it, if it is there and ours: rows for `_check_moved`."""
-    columns = zip(*map(_offsets_row, spans), strict=True)
-    return connection.execute(
-        """
-        UPDATE kafka_offsets AS o
-        SET next_offset = s.stop,
-            leader_epoch = coalesce(s.leader_epoch, o.leader_epoch),
-            events_total = events_total + s.persisted + s.duplicates + s.dead_letters,
-            persisted_total = persisted_total + s.persisted,
-            duplicate_total = duplicate_total + s.duplicates,
-            conflict_total = conflict_total + s.conflicts,
-            dead_letter_total = dead_letter_total + s.dead_letters,
-            gap_total = gap_total + s.gaps,
-            updated_at = now()
-        FROM unnest(%s::int4[], %s::int8[], %s::int8[], %s::int8[], %s::int4[],
-                    %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[])
-            AS s (partition, epoch, start, stop, leader_epoch, persisted, duplicates, conflicts, dead_letters, gaps)
-        WHERE o.topic = %s AND o.partition = s.partition AND o.owner = %s AND o.owner_epoch = s.epoch
-            AND o.next_offset = s.start
-        RETURNING o.partition, o.next_offset - first_offset
-            - persisted_total - duplicate_total - dead_letter_total - gap_total
-        """,
-        [*map(list, columns), spans[0].claim.topic, owner],
-    )
-
-
-def _check_moved(moved: psycopg.Cursor, spans: Sequence[Span]) -> None:
-    """Raises Fenced unless every span's offset was moved."""
-    unaccounted: dict[int, int] = dict(moved.fetchall())
-    if fenced := {span.claim.partition for span in spans} - unaccounted.keys():
-        raise Fenced(fenced)
-    for span in spans:
-        span.unaccounted = unaccounted[span.claim.partition]
 
 
 def _pair(connection: psycopg.Connection, pairs: Pairs) -> None:

@@ -14,7 +14,8 @@ import psycopg
 from ingestion_service.batch import Batch, Claim
 from ingestion_service.commit import Committer
 from ingestion_service.metrics import Metrics
-from ingestion_service.store import Fenced, Store
+from ingestion_service.offsets import Fenced
+from ingestion_service.store import Store
 from shared import db, log
 from shared.errors import PlumblineError
 

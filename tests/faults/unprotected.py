@@ -17,7 +17,7 @@ import psycopg
 from confluent_kafka import Consumer
 
 from ingestion_service import __main__ as service
-from ingestion_service import columns, loop, outbox, store
+from ingestion_service import columns, loop, offsets, outbox, store
 from ingestion_service.acks import Outgoing
 from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows
@@ -31,7 +31,7 @@ from shared.settings import KafkaSettings
 from tests.faults import unprotected_database
 
 PROTECTIONS: dict[str, Callable[[], None]] = {}
-_advance = store._advance
+_advance = offsets.advance
 
 
 def _nothing(cursor: psycopg.Cursor, batch: Batch) -> None:
@@ -55,7 +55,7 @@ def compare_and_set() -> None:
             )
         return _advance(connection, spans, owner)
 
-    store._advance = advance
+    offsets.advance = advance
     outbox.acknowledge = lambda *_: None  # the key of a range that is told twice would stop it too
 
 
@@ -68,7 +68,7 @@ def events_with_offsets() -> None:
         connection.execute("BEGIN")
         return _advance(connection, spans, owner)
 
-    store._advance = advance
+    offsets.advance = advance
 
 
 @_protection
@@ -79,7 +79,7 @@ def offsets_with_events() -> None:
         with psycopg.connect(connection.info.dsn, password=connection.info.password) as other:
             return _advance(other, spans, owner)
 
-    store._advance = advance
+    offsets.advance = advance
 
 
 @_protection
