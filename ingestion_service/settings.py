@@ -12,7 +12,7 @@ class IngestionSettings(TopicSettings, DatabaseSettings, ServiceSettings):
     consumer_group: str = Field("plumbline-ingestion", min_length=1, description="Kafka consumer group")
     batch_max_events: int = Field(20_000, ge=1, le=200_000, description="events in one transaction at most")
     batch_max_bytes: int = Field(
-        8_388_608, ge=1, le=1_073_741_824, description="a batch that holds so many bytes of values is full too"
+        4_194_304, ge=1, le=1_073_741_824, description="a batch that holds so many bytes of values is full too"
     )
     batch_linger_ms: int = Field(100, ge=1, le=10_000, description="how long a batch may wait to fill up")
     max_event_bytes: int = Field(1_000_000, ge=100, le=100_000_000, description="a larger event is too_large")
