@@ -27,7 +27,7 @@ _log = log.get(__name__)
 _REVOKE_S = 5.0  # what is in flight may take so long when partitions are revoked
 _STOP_S = 8.0  # likewise at the end
 _PLACE_S = 1.0  # a writer that is busy for longer makes us pause
-_AT_ONCE = 200  # records that are asked for before their bytes are looked at
+_AT_ONCE = 2_000  # records that are asked for before their bytes are looked at
 _CLAIM_RETRY_S = 1.0  # a partition that the broker says nothing about
 _STOPPED_RETRY_S = 5.0  # one that stands still: an operator may have decided, a rival may be gone
 _CONFIRM_S = 5.0  # how often a loop that has nothing to write asks whether its partitions are still its own
@@ -57,6 +57,7 @@ class Loop:
         self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
         self._partitions = Partitions()
         self._in_flight: deque[tuple[Future[object], Batch | None]] = deque()  # None: a question, not a batch
+        self._bytes_each = 1.0  # of the values that came last
         self._confirm_at = 0.0
         self._stopping = False
 
@@ -116,13 +117,16 @@ class Loop:
     def _gather(self) -> list[Message]:
         """What comes until the batch is full, by number or by bytes, or has lingered."""
         came: list[Message] = []
-        missing, size = self._settings.batch_max_events, 0
+        missing, room = self._settings.batch_max_events, float(self._settings.batch_max_bytes)
         until = time.monotonic() + self._settings.batch_linger_ms / 1000
-        while missing > 0 and size < self._settings.batch_max_bytes and (left := until - time.monotonic()) > 0:
-            some = self._consumer.consume(min(_AT_ONCE, missing), left)
-            came += some
-            missing -= len([m for m in some if m.error() is None])  # the rest says that a partition ends, and the like
-            size += sum(map(len, some))  # the length of a message is that of its value
+        while missing > 0 and room > 0 and (left := until - time.monotonic()) > 0:
+            some = self._consumer.consume(min(_AT_ONCE, missing, 1 + int(room / self._bytes_each)), left)
+            if some:
+                size = sum(map(len, some))  # the length of a message is that of its value
+                self._bytes_each = max(1.0, size / len(some))
+                room -= size
+                missing -= len([m for m in some if m.error() is None])  # the rest says that a partition ends, and such
+                came += some
         return came
 
     def _take(self, messages: Sequence[Message]) -> None:
@@ -243,9 +247,12 @@ class Loop:
     def _assign(self) -> None:
         """Fetch what is claimed, from where we are; the epoch lets the client notice that the log was cut."""
         parts = self._partitions
-        at = [(number, parts.positions[number], parts.leader_epochs[number]) for number in parts.claims]
+        epochs = {number: -1 if epoch is None else epoch for number, epoch in parts.leader_epochs.items()}
         self._consumer.assign(
-            [TopicPartition(self._topic.name, n, offset, leader_epoch=-1 if e is None else e) for n, offset, e in at]
+            [
+                TopicPartition(self._topic.name, number, parts.positions[number], leader_epoch=epochs[number])
+                for number in parts.claims
+            ]
         )
 
     def _stop(self, partition: int, reason: Reason, claim: Claim | None = None) -> None:
