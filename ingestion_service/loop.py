@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from ingestion_service.batch import Batch, Claim, Record, assemble
 from ingestion_service.breaker import CircuitBreaker
+from ingestion_service.gather import Gatherer
 from ingestion_service.metrics import Metrics
 from ingestion_service.offsets import Fenced
 from ingestion_service.partitions import Partitions, Reason, misplaced, stops
@@ -27,7 +28,6 @@ _log = log.get(__name__)
 _REVOKE_S = 5.0  # what is in flight may take so long when partitions are revoked
 _STOP_S = 8.0  # likewise at the end
 _PLACE_S = 1.0  # a writer that is busy for longer makes us pause
-_AT_ONCE = 2_000  # records that are asked for before their bytes are looked at
 _CLAIM_RETRY_S = 1.0  # a partition that the broker says nothing about
 _STOPPED_RETRY_S = 5.0  # one that stands still: an operator may have decided, a rival may be gone
 _CONFIRM_S = 5.0  # how often a loop that has nothing to write asks whether its partitions are still its own
@@ -47,8 +47,8 @@ class Loop:
         decoder: Decoder,
         metrics: Metrics,
     ) -> None:
-        self._settings = settings
         self._consumer = consumer
+        self._gatherer = Gatherer(consumer, settings)
         self._topic = topic
         self._writer = writer
         self._relay = relay
@@ -57,7 +57,6 @@ class Loop:
         self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
         self._partitions = Partitions()
         self._in_flight: deque[tuple[Future[object], Batch | None]] = deque()  # None: a question, not a batch
-        self._bytes_each = 1.0  # of the values that came last
         self._confirm_at = 0.0
         self._stopping = False
 
@@ -97,7 +96,7 @@ class Loop:
         """Records, once the writer has room for them; a long wait is spent paused, but in the group."""
         self._relay.hold()
         if self._writer.wait_for_place(_PLACE_S):
-            return self._gather()
+            return self._gatherer.gather()
         live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
         _log.info("paused", partitions=sorted(self._partitions.claims))
         self._consumer.pause(live)
@@ -112,21 +111,6 @@ class Loop:
         still = [t for t in live if t.partition in self._partitions.claims]
         self._consumer.resume(still)
         _log.info("resumed", partitions=[t.partition for t in still])
-        return came
-
-    def _gather(self) -> list[Message]:
-        """What comes until the batch is full, by number or by bytes, or has lingered."""
-        came: list[Message] = []
-        missing, room = self._settings.batch_max_events, float(self._settings.batch_max_bytes)
-        until = time.monotonic() + self._settings.batch_linger_ms / 1000
-        while missing > 0 and room > 0 and (left := until - time.monotonic()) > 0:
-            some = self._consumer.consume(min(_AT_ONCE, missing, 1 + int(room / self._bytes_each)), left)
-            if some:
-                size = sum(map(len, some))  # the length of a message is that of its value
-                self._bytes_each = max(1.0, size / len(some))
-                room -= size
-                missing -= len([m for m in some if m.error() is None])  # the rest says that a partition ends, and such
-                came += some
         return came
 
     def _take(self, messages: Sequence[Message]) -> None:
