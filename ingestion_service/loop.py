@@ -100,6 +100,7 @@ class Loop:
         live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
         _log.info("paused", partitions=sorted(self._partitions.claims))
         self._consumer.pause(live)
+        self._metrics.paused.set(len(live))
         came: list[Message] = []
         while not self._writer.wait_for_place(0):
             if stop.is_set():
@@ -110,6 +111,7 @@ class Loop:
             self._reap()
         still = [t for t in live if t.partition in self._partitions.claims]
         self._consumer.resume(still)
+        self._metrics.paused.set(0)
         _log.info("resumed", partitions=[t.partition for t in still])
         return came
 

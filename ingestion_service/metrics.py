@@ -43,6 +43,9 @@ class Metrics:
             registry=registry,
         )
         self.owned = Gauge("ingestion_owned_partitions", "Partitions that this process owns.", registry=registry)
+        self.paused = Gauge(
+            "ingestion_paused_partitions", "Partitions that wait for the database, paused.", registry=registry
+        )
         self.stopped = Gauge(
             "ingestion_stopped_partitions",
             "Partitions that need an operator, by reason.",
