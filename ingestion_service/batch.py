@@ -79,6 +79,7 @@ class Batch:
     slot: npt.NDArray[np.int32]
     groups: list[Group]
     dead: dict[int, DeadLetter] = field(default_factory=dict)  # by position
+    known: frozenset[int] = frozenset()  # positions of those of them that were stored before: duplicates
     newest_ms: int = 0  # Kafka's timestamp of the last record
     prepared: Prepared | None = None  # once the ids of all its devices and layouts are known
     edition: int = 0  # of the catalogue that had these ids

@@ -52,6 +52,7 @@ class Buried:
     code: str
     detail: str
     at: datetime
+    digest: bytes  # of key and value: after Kafka lost records, others may have their offsets
 
 
 class Outbox:
@@ -84,15 +85,17 @@ class Outbox:
         rows = self._open().execute(
             """
             WITH oldest AS (
-                SELECT d.topic_id, d.partition, d."offset", octet_length(d.value) AS bytes
+                SELECT d.topic_id, d.partition, d."offset", d.digest, octet_length(d.value) AS bytes
                 FROM dead_letters d JOIN kafka_offsets o USING (topic, partition)
                 WHERE d.published_at IS NULL AND o.owner = %(owner)s
                 ORDER BY d.topic_id, d.partition, d."offset" LIMIT %(most)s
             ), bounded AS (
-                SELECT *, sum(bytes) OVER (ORDER BY topic_id, partition, "offset") - bytes AS before FROM oldest
+                SELECT *, sum(bytes) OVER (ORDER BY topic_id, partition, "offset", digest) - bytes AS before
+                FROM oldest
             )
-            SELECT d.topic, d.topic_id, d.partition, d."offset", d.key, d.value, d.headers, d.code, d.detail, d.at
-            FROM bounded JOIN dead_letters d USING (topic_id, partition, "offset")
+            SELECT d.topic, d.topic_id, d.partition, d."offset", d.key, d.value, d.headers, d.code, d.detail, d.at,
+                d.digest
+            FROM bounded JOIN dead_letters d USING (topic_id, partition, "offset", digest)
             WHERE coalesce(before, 0) < %(bytes)s
             ORDER BY d.topic_id, d.partition, d."offset"
             """,
@@ -104,7 +107,8 @@ class Outbox:
         """The oldest dead letters, with a code among these or not, that have no error ack yet; without their bytes."""
         rows = self._open().execute(
             """
-            SELECT d.topic, d.topic_id, d.partition, d."offset", NULL, NULL, '[]'::jsonb, d.code, d.detail, d.at
+            SELECT d.topic, d.topic_id, d.partition, d."offset", NULL, NULL, '[]'::jsonb, d.code, d.detail, d.at,
+                d.digest
             FROM dead_letters d JOIN kafka_offsets o USING (topic, partition)
             WHERE d.acked_at IS NULL AND o.owner = %s AND (d.code = ANY (%s)) = %s
             ORDER BY d.topic_id, d.partition, d."offset" LIMIT %s
@@ -150,8 +154,8 @@ class Outbox:
 
     def mark_acks(self, acks: Sequence[SuccessAck]) -> None:
         """Kafka has these, which are in the order of their offsets."""
-        reached = {(ack.topic, ack.partition, ack.chapter, ack.closed): ack.last_offset + 1 for ack in acks}
-        for (topic, partition, chapter, closed), offset in sorted(reached.items()):
+        reached = {(a.topic, a.partition, a.topic_id, a.chapter, a.closed): a.last_offset + 1 for a in acks}
+        for (topic, partition, topic_id, chapter, closed), offset in sorted(reached.items()):
             if closed:
                 self._open().execute(
                     "UPDATE offset_decisions SET acked_offset = greatest(acked_offset, %s) WHERE id = %s",
@@ -160,8 +164,8 @@ class Outbox:
             else:  # unless an operator has closed the chapter meanwhile: then it is told again
                 self._open().execute(
                     "UPDATE kafka_offsets SET acked_offset = greatest(acked_offset, %s)"
-                    " WHERE topic = %s AND partition = %s AND owner = %s AND chapter = %s",
-                    [offset, topic, partition, self._owner, chapter],
+                    " WHERE topic = %s AND partition = %s AND topic_id = %s AND owner = %s AND chapter = %s",
+                    [offset, topic, partition, topic_id, self._owner, chapter],
                 )
 
     def mark_dead_letters(self, dead: Sequence[Buried]) -> None:
@@ -175,12 +179,13 @@ class Outbox:
     def _mark(self, column: str, dead: Sequence[Buried]) -> None:
         statement = sql.SQL(
             "UPDATE dead_letters SET {} = now()"
-            " FROM unnest(%s::text[], %s::int4[], %s::int8[]) AS done (topic_id, partition, at_offset)"
-            ' WHERE (dead_letters.topic_id, dead_letters.partition, dead_letters."offset")'
-            " = (done.topic_id, done.partition, done.at_offset)"
+            " FROM unnest(%s::text[], %s::int4[], %s::int8[], %s::bytea[])"
+            " AS done (topic_id, partition, at_offset, digest)"
+            ' WHERE (dead_letters.topic_id, dead_letters.partition, dead_letters."offset", dead_letters.digest)'
+            " = (done.topic_id, done.partition, done.at_offset, done.digest)"
         ).format(sql.Identifier(column))
-        places = [[d.topic_id for d in dead], [d.partition for d in dead], [d.offset for d in dead]]
-        self._open().execute(statement, places)
+        keys = zip(*((d.topic_id, d.partition, d.offset, d.digest) for d in dead), strict=True)
+        self._open().execute(statement, list(map(list, keys)))
 
 
 def acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
@@ -197,10 +202,14 @@ def acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
 
 
 def bury(cursor: psycopg.Cursor, batch: Batch) -> None:
-    """Stores the dead letters; one that is there already, read again or replayed twice, counts as a duplicate."""
+    """Stores the dead letters; one that is there already, read again or replayed twice, counts as a duplicate.
+
+    There already: its bytes at its place. Other bytes at that place are of a record that Kafka has lost since.
+    """
     if not batch.dead:
         return
-    letters = list(batch.dead.values())
+    positions, letters = zip(*batch.dead.items(), strict=True)
+    known = set()
     cursor.executemany(
         'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail,'
         " replay_digest) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -208,10 +217,12 @@ def bury(cursor: psycopg.Cursor, batch: Batch) -> None:
         [_dead_letter_row(batch.spans[dead.slot].claim, dead) for dead in letters],
         returning=True,
     )
-    for dead, inserted in zip(letters, cursor.results(), strict=True):
+    for position, dead, inserted in zip(positions, letters, cursor.results(), strict=True):
         if not inserted.rowcount:
+            known.add(position)
             batch.spans[dead.slot].dead_letters -= 1
             batch.spans[dead.slot].duplicates += 1
+    batch.known = frozenset(known)
 
 
 def _dead_letter_row(claim: Claim, dead: DeadLetter) -> tuple[object, ...]:

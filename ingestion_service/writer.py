@@ -173,13 +173,13 @@ class Writer:
 
     def _write(self, batch: Batch) -> None:
         again, batch.attempted = batch.attempted, True
-        first_time = [dataclasses.replace(span) for span in batch.spans]
+        first_time, known = [dataclasses.replace(span) for span in batch.spans], batch.known
         try:
             self._metrics.late.inc(self._committer.commit(batch))
         except Fenced as fenced:
             # A COMMIT whose reply was cut off may have been under way until now: then it is our own that fences us.
             if again and self._store.committed(batch.spans):
-                batch.spans = first_time
+                batch.spans, batch.known = first_time, known
                 return
             self._committer.forget()
             self._metrics.fenced.inc()
@@ -192,8 +192,8 @@ class Writer:
             events.labels(outcome.removesuffix("s")).inc(sum(getattr(span, outcome) for span in batch.spans))
         for span in batch.spans:
             self._metrics.unaccounted.labels(str(span.claim.partition)).set(span.unaccounted)
-        for dead in batch.dead.values():
-            self._metrics.dead_letters.labels(dead.code).inc()
+        for position in batch.dead.keys() - batch.known:
+            self._metrics.dead_letters.labels(batch.dead[position].code).inc()
         self._metrics.batch_events.observe(len(batch.records))
         if batch.newest_ms:
             self._metrics.end_to_end_seconds.observe(max(0.0, time.time() - batch.newest_ms / 1000))

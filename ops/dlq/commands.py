@@ -72,11 +72,14 @@ def show_one(
     partition: int,
     offset: int,
     topic_id: Annotated[str | None, typer.Option(metavar="ID", help="Of a topic that was made again.")] = None,
+    digest: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Of its bytes, or how that begins: if Kafka lost records.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help=f"All of it, not the first {SHOWN_CHARACTERS}.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show one dead letter with its key, headers, original bytes, and what was decided about it."""
-    wanted = Filter(topic=topic, partition=partition, offset=offset, topic_id=topic_id)
+    wanted = Filter(topic=topic, partition=partition, offset=offset, topic_id=topic_id, digest=digest)
     with store.snapshot(environment.require(home.default())) as connection:
         found = list(letters.scan(connection, wanted, whole=True, newest_first=True))
         if not found:
@@ -90,7 +93,7 @@ def show_one(
         cut = len(text) > SHOWN_CHARACTERS and not full
         print(f"{name:13} " + (f"{text[:SHOWN_CHARACTERS]}… ({len(text):,} characters: --full)" if cut else text))
     for other in found[1:]:
-        print(f"there is another of this position, of the topic's former self → --topic-id {other['topic_id']}")
+        print(_another(other, found[0]))
 
 
 @dlq.command(epilog="Example: plumbline dlq replay --code timestamp_in_future --since -1d --set-timestamp-shift -1h")
@@ -163,7 +166,9 @@ def discard(
         raise typer.BadParameter("say why, for the log", param_hint="--reason")
     with store.writing(values) as writing, store.snapshot(values) as connection:
         letters.lock(writing)
-        chosen = [_place(row) for row in letters.scan(connection, wanted, whole=False)]
+        chosen = [
+            {name: row[name] for name in letters.IDENTITY} for row in letters.scan(connection, wanted, whole=False)
+        ]
         if not dry_run and chosen:
             if not yes:
                 typer.confirm(f"discard {len(chosen):,} dead letters? (--yes doesn't ask)", abort=True, err=as_json)
@@ -188,8 +193,10 @@ def _report(done: str, number: int, refused: Counter[str], as_json: bool) -> Non
         raise typer.Exit(1)
 
 
-def _place(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("topic_id", "partition", "offset")}
+def _another(other: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
+    if other["topic_id"] != shown["topic_id"]:
+        return f"there is another of this position, of the topic's former self → --topic-id {other['topic_id']}"
+    return f"there is another of this position, of a record that Kafka lost → --digest {other['digest'].hex()[:16]}"
 
 
 def _listed(row: Mapping[str, Any], as_json: bool) -> dict[str, Any]:
@@ -203,6 +210,7 @@ def _listed(row: Mapping[str, Any], as_json: bool) -> dict[str, Any]:
     }
     if as_json:
         shown |= {name: row[name] for name in ("at", "topic_id", "published_at", "replayed_at", "discarded_at")}
+        shown |= {"digest": row["digest"].hex()}
     return shown | {"detail": row["detail"]}
 
 
@@ -213,7 +221,7 @@ def _decision(row: Mapping[str, Any]) -> str:
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("topic", "topic_id", "partition", "offset", "code", "detail", "at")
-    shown = {name: row[name] for name in names} | {"state": state(row)}
+    shown = {name: row[name] for name in names} | {"state": state(row), "digest": row["digest"].hex()}
     shown |= {name: row[name] for name in ("published_at", "replayed_at", "discarded_at", "device", "bytes")}
     headers = [[name, None if text is None else readable(base64.b64decode(text))] for name, text in row["headers"]]
     return shown | {"key": readable(row["key"]), "headers": headers, "value": readable(row["value"])}

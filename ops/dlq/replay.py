@@ -106,7 +106,7 @@ class Replayer:
         before = store.attempts(self._connection, chosen)
         ready = []
         for letter in chosen:
-            last = before.get((letter["topic_id"], letter["partition"], letter["offset"]), 0)
+            last = before.get(store.identity(letter), 0)
             try:
                 ready.append(prepare(letter, last, self._fix, self._most))
             except CannotFix as reason:

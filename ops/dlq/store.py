@@ -9,6 +9,7 @@ from ops.dlq import letters
 from ops.store import Connection, Row
 from shared.errors import PlumblineError
 
+IDENTITY = ("topic_id", "partition", "offset", "digest")
 HEAD_BYTES = 4_096  # of a value, where the whole isn't asked for
 
 STATES = {
@@ -22,34 +23,35 @@ STATES = {
 OF_DEVICE = """(key = %(key)s OR (coalesce(octet_length(key), 0) = 0 AND
     (position(%(key)s IN value) > 0 OR position('\\\\u'::bytea IN value) > 0)))"""
 
-COLUMNS = """topic_id, topic, partition, "offset", key, headers, code, detail, at, published_at, replayed_at,
+COLUMNS = """topic_id, topic, partition, "offset", digest, key, headers, code, detail, at, published_at, replayed_at,
     discarded_at, octet_length(value) AS bytes"""
 
 DECISIONS = """
     SELECT at, who, action, reason, attempt, fix FROM dead_letter_decisions
-    WHERE topic_id = %(topic_id)s AND partition = %(partition)s AND "offset" = %(offset)s ORDER BY id
+    WHERE topic_id = %(topic_id)s AND partition = %(partition)s AND "offset" = %(offset)s AND digest = %(digest)s
+    ORDER BY id
 """
 
 MARK = """
     UPDATE dead_letters d SET {mark} = now()
-    FROM unnest(%(topic_ids)s::text[], %(partitions)s::int4[], %(offsets)s::int8[])
-        AS m (topic_id, partition, at_offset)
-    WHERE (d.topic_id, d.partition, d."offset") = (m.topic_id, m.partition, m.at_offset)
+    FROM unnest(%(topic_ids)s::text[], %(partitions)s::int4[], %(offsets)s::int8[], %(digests)s::bytea[])
+        AS m (topic_id, partition, at_offset, digest)
+    WHERE (d.topic_id, d.partition, d."offset", d.digest) = (m.topic_id, m.partition, m.at_offset, m.digest)
 """
 
 AUDIT = """
-    INSERT INTO dead_letter_decisions (who, action, reason, fix, topic_id, partition, "offset", attempt)
-    SELECT %(who)s, %(action)s, %(reason)s, %(fix)s, topic_id, partition, at_offset, attempt
-    FROM unnest(%(topic_ids)s::text[], %(partitions)s::int4[], %(offsets)s::int8[], %(attempts)s::int4[])
-        AS m (topic_id, partition, at_offset, attempt)
+    INSERT INTO dead_letter_decisions (who, action, reason, fix, topic_id, partition, "offset", digest, attempt)
+    SELECT %(who)s, %(action)s, %(reason)s, %(fix)s, topic_id, partition, at_offset, digest, attempt
+    FROM unnest(%(topic_ids)s::text[], %(partitions)s::int4[], %(offsets)s::int8[], %(digests)s::bytea[],
+        %(attempts)s::int4[]) AS m (topic_id, partition, at_offset, digest, attempt)
 """
 
 ATTEMPTS = """
-    SELECT topic_id, partition, "offset", max(attempt) AS attempt FROM dead_letter_decisions
-    WHERE action = 'replay' AND (topic_id, partition, "offset") IN (
-        SELECT * FROM unnest(%(topic_ids)s::text[], %(partitions)s::int4[], %(offsets)s::int8[])
+    SELECT topic_id, partition, "offset", digest, max(attempt) AS attempt FROM dead_letter_decisions
+    WHERE action = 'replay' AND (topic_id, partition, "offset", digest) IN (
+        SELECT * FROM unnest(%(topic_ids)s::text[], %(partitions)s::int4[], %(offsets)s::int8[], %(digests)s::bytea[])
     )
-    GROUP BY topic_id, partition, "offset"
+    GROUP BY topic_id, partition, "offset", digest
 """
 
 
@@ -66,6 +68,8 @@ class Filter:
     offset: int | None = None
     state: str | None = None
     topic_id: str | None = None
+    digest: str | None = None  # hexadecimal digits, as many as are known
+    record: tuple[bytes | None, bytes | None] | None = None  # key and value
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """As SQL; of a device it lets some through that `device` decides about."""
@@ -80,6 +84,12 @@ class Filter:
         }
         parts = [text for text, (_, value) in wanted.items() if value is not None]
         values = {name: value for name, value in wanted.values() if value is not None}
+        if self.digest is not None:
+            parts.append("starts_with(encode(digest, 'hex'), %(digest)s)")
+            values["digest"] = self.digest.lower()
+        if self.record is not None:
+            parts.append("digest = record_digest(%(record_key)s, %(record_value)s)")
+            values["record_key"], values["record_value"] = self.record
         if self.state is not None:
             parts.append(STATES[self.state])
         if self.device is not None and self.device.isascii():  # what isn't may be written in several ways
@@ -121,17 +131,22 @@ def decisions(connection: Connection, letter: Mapping[str, Any]) -> list[Row]:
     return connection.execute(DECISIONS, letter).fetchall()
 
 
-def attempts(connection: Connection, chosen: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int, int], int]:
-    """The last attempt at replaying each of these, of those that were."""
-    rows = connection.execute(ATTEMPTS, _places(chosen)).fetchall()
-    return {(row["topic_id"], row["partition"], row["offset"]): row["attempt"] for row in rows}
+def identity(letter: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which dead letter it is: after Kafka lost records, one place may be that of several."""
+    return tuple(letter[name] for name in IDENTITY)
+
+
+def attempts(connection: Connection, chosen: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], int]:
+    """The last attempt at replaying each of these, of those that were, by identity."""
+    rows = connection.execute(ATTEMPTS, _identities(chosen)).fetchall()
+    return {identity(row): row["attempt"] for row in rows}
 
 
 def mark(connection: Connection, chosen: Sequence[Mapping[str, Any]], decision: Mark) -> None:
     """Marks these and writes the log, in one transaction."""
     column = "replayed_at" if decision.action == "replay" else "discarded_at"
     values = {
-        **_places(chosen),
+        **_identities(chosen),
         "who": decision.who,
         "action": decision.action,
         "reason": decision.reason,
@@ -154,5 +169,5 @@ def lock(connection: Connection) -> None:
         raise PlumblineError("somebody else replays or discards dead letters right now → try again when that is done")
 
 
-def _places(chosen: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {f"{name}s": [row[name] for row in chosen] for name in ("topic_id", "partition", "offset")}
+def _identities(chosen: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {f"{name}s": [row[name] for row in chosen] for name in IDENTITY}

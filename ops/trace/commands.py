@@ -88,8 +88,11 @@ def _by_position(found: Found, connection: Connection, kafka: Records, place: Po
     if found.record is None:
         found.record_note = "Kafka has no record there: retention took it, it is a gap, or it isn't written yet"
     there = Filter(topic=place.topic, partition=place.partition, offset=place.offset, topic_id=found.topic_id)
-    # Of a topic's former self only where the topic that there is has nothing to say.
-    wanted = there if found.record else replace(there, topic_id=None)
+    # Of a topic's former self, or of a record that was lost, only where there is no record now.
+    if (record := found.record) is not None:
+        wanted = replace(there, record=(record.key, record.value))
+    else:
+        wanted = replace(there, topic_id=None)
     found.dead_letter = next(letters.scan(connection, wanted, whole=False, newest_first=True), None)
     event = decoded(found.record.value) if found.record else None
     if event is not None and found.dead_letter is None:
@@ -111,6 +114,9 @@ def _by_device(
     if found.dead_letter is not None:
         letter = found.dead_letter
         _by_position(found, connection, kafka, Position(letter["topic"], letter["partition"], letter["offset"]))
+        if found.dead_letter is None or letters.identity(found.dead_letter) != letters.identity(letter):
+            found.dead_letter, found.events, found.record = letter, [], None
+            found.record_note = "Kafka lost it: another record is in its place"
     elif not scan:
         found.record_note = "not looked for (--no-scan)"
     else:

@@ -6,7 +6,7 @@ CREATE TABLE offset_decisions (
     id                int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at                timestamptz NOT NULL DEFAULT now(),
     who               text NOT NULL,
-    action            text NOT NULL CHECK (action IN ('skip', 'restart')),
+    action            text NOT NULL CHECK (action IN ('skip', 'restart', 'retire')),
     reason            text NOT NULL,
     state             text NOT NULL, -- ok, or why the partition stood still
     topic             text NOT NULL,
@@ -25,10 +25,11 @@ CREATE TABLE offset_decisions (
     gap_total         int8 NOT NULL,
     acked_offset      int8 NOT NULL, -- goes on: the relay publishes what the chapter left in outbox_closed
     updated_at        timestamptz NOT NULL,
-    new_topic_id      text NOT NULL,
-    new_offset        int8 NOT NULL,
-    low               int8 NOT NULL, -- Kafka's watermarks at the time
-    high              int8 NOT NULL
+    new_topic_id      text, -- null, as all that follow: the partition is no more
+    new_offset        int8,
+    low               int8, -- Kafka's watermarks at the time
+    high              int8,
+    CHECK (num_nulls(new_topic_id, new_offset, low, high) = CASE action WHEN 'retire' THEN 4 ELSE 0 END)
 );
 CREATE INDEX offset_decisions_partition ON offset_decisions (topic, partition);
 
@@ -52,6 +53,16 @@ CREATE TABLE outbox_closed (
     PRIMARY KEY (decision, first_offset)
 );
 
+-- After Kafka lost records, new ones have their offsets: only place and bytes together tell whether it is the same
+-- record again. Null isn't empty.
+CREATE FUNCTION record_digest(key bytea, value bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN sha256(int4send(coalesce(octet_length(key), -1)) || coalesce(key, '') || coalesce('\x01'::bytea || value, ''));
+ALTER TABLE dead_letters
+    ADD COLUMN digest bytea NOT NULL GENERATED ALWAYS AS (record_digest(key, value)) STORED,
+    DROP CONSTRAINT dead_letters_pkey,
+    ADD PRIMARY KEY (topic_id, partition, "offset", digest);
+
 -- A replay that was sent twice comes back as one dead letter: `replay_digest` is of its origin, attempt and bytes.
 ALTER TABLE dead_letters
     ADD COLUMN discarded_at timestamptz,
@@ -67,6 +78,7 @@ CREATE TABLE dead_letter_decisions (
     topic_id  text NOT NULL,
     partition int4 NOT NULL,
     "offset"  int8 NOT NULL,
+    digest    bytea NOT NULL,
     attempt   int4, -- of a replay
     fix       text  -- what a replay changed; null: nothing
 );
