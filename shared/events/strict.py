@@ -4,6 +4,7 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -43,8 +44,8 @@ def decode_one(value: bytes | None, limits: Limits, now_us: int) -> Event:
     if len(value) > limits.max_event_bytes:
         raise Refused(Code.TOO_LARGE, f"more than {limits.max_event_bytes} bytes")
     fields = _parse(value)
-    device = normalise_device(fields.pop(_first(fields, DEVICE_FIELDS), None))
-    ts_us = _timestamp(fields.pop(_first(fields, TIME_FIELDS), None))
+    device = normalise_device(fields.pop(first_of(fields, DEVICE_FIELDS), None))
+    ts_us = _timestamp(fields.pop(first_of(fields, TIME_FIELDS), None))
     if (outside := out_of_range(ts_us, limits, now_us)) is not None:
         raise outside
     payload, extras = _split(fields)
@@ -125,7 +126,8 @@ def _parse(value: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _first(fields: dict[str, Any], names: tuple[str, ...]) -> str:
+def first_of(fields: Collection[str], names: tuple[str, ...]) -> str:
+    """The first of these names that is there; without any, just the first."""
     return next((name for name in names if name in fields), names[0])
 
 

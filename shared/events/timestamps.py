@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _MILLISECONDS_FROM = 10**11  # an epoch number from here on is in milliseconds
 
 BAD = np.iinfo(np.int64).min  # marks what is no timestamp in an array of microseconds
-_FAR = 2**62  # beyond every limit: a number too large for 64 bits of microseconds is far in the future or the past
+_TOO_EARLY, _TOO_LATE = -(10**12), 10**15  # what 64 bits of microseconds can't hold lies beyond
+_FAR = 2**62  # stands for it, beyond every limit in the future or the past
 
 
 def parse_text(text: str) -> int | None:
@@ -36,12 +38,33 @@ def parse_text(text: str) -> int | None:
 
 def parse_number(number: int | Decimal) -> int:
     """Microseconds of epoch seconds, or of milliseconds from 10¹¹ on."""
-    if number >= 10**15:
+    if number >= _TOO_LATE:
         return _FAR
-    if number <= -(10**12):
+    if number <= _TOO_EARLY:
         return -_FAR
     scale = 1_000 if number >= _MILLISECONDS_FROM else 1_000_000
     return int(number * scale // 1)
+
+
+def parse_times(times: Sequence[str | int | Decimal]) -> npt.NDArray[np.int64]:
+    """Microseconds of each: `parse_text` of a text, BAD where it gives None, and `parse_number` of a number."""
+    kinds = set(map(type, times))
+    if kinds == {str}:
+        return parse_texts(cast("Sequence[str]", times))
+    if str not in kinds:
+        return _parse_numbers(cast("Sequence[int | Decimal]", times))
+    is_text = np.array([isinstance(time, str) for time in times])
+    result = np.empty(len(times), np.int64)
+    result[is_text] = parse_texts([time for time in times if isinstance(time, str)])
+    result[~is_text] = _parse_numbers([time for time in times if not isinstance(time, str)])
+    return result
+
+
+def _parse_numbers(numbers: Sequence[int | Decimal]) -> npt.NDArray[np.int64]:
+    if set(map(type, numbers)) == {int} and min(numbers) > _TOO_EARLY and max(numbers) < _TOO_LATE:
+        epochs = np.array(numbers, np.int64)
+        return epochs * np.where(epochs >= _MILLISECONDS_FROM, 1_000, 1_000_000)
+    return np.array(list(map(parse_number, numbers)), np.int64)
 
 
 def parse_texts(texts: Sequence[str]) -> npt.NDArray[np.int64]:

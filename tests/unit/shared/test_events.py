@@ -5,8 +5,9 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Decoded, Decoder, Limits
@@ -26,17 +27,22 @@ def decode(*values: bytes | None, keys: list[bytes | None] | None = None) -> Dec
 
 
 def taken(decoded: Decoded) -> dict[int, tuple[Any, ...]]:
-    """position → (device, µs, metrics with the sign of zero, extras)."""
+    """position → (device, µs, metrics with the sign of zero, extras as `exactly`)."""
     return {
         int(position): (
             group.device[i],
             int(group.ts_us[i]),
             {name: float.hex(float(v)) for name, v in zip(group.names, group.values[i], strict=True)},
-            json.loads((group.extras[i] if group.extras else None) or b"{}"),
+            exactly(json.loads((group.extras[i] if group.extras else None) or b"{}")),
         )
         for group in decoded.groups
         for i, position in enumerate(group.position)
     }
+
+
+def exactly(extras: object) -> str:
+    """Unlike ==, tells 1, 1.0 and true apart."""
+    return json.dumps(extras, sort_keys=True)
 
 
 @pytest.mark.parametrize("case", BAD_CASES, ids=lambda case: case.name)
@@ -50,7 +56,7 @@ def test_a_bad_event_has_its_code_and_its_neighbours_are_taken(case: Bad) -> Non
 def test_a_good_event_is_taken_as_it_means(case: Good) -> None:
     micros = (datetime.fromisoformat(case.at) - EPOCH) // timedelta(microseconds=1)
     metrics = {name: float.hex(value) for name, value in case.metrics.items()}
-    expected = (case.device, micros, metrics, case.extras)
+    expected = (case.device, micros, metrics, exactly(case.extras))
     decoded = decode(NEIGHBOUR, case.value, NEIGHBOUR)
     assert not decoded.rejects
     assert taken(decoded)[1] == expected
@@ -114,12 +120,81 @@ texts = st.builds(lambda value, ascii_only: json.dumps(value, ensure_ascii=ascii
 doubled = st.builds(lambda text: text.replace(b"{", b'{"m":1,', 1), texts)
 
 
-@given(st.lists(texts | doubled | st.binary(max_size=20), max_size=12))
+def pairs(keys: str, values: st.SearchStrategy[str], most: int = 3) -> st.SearchStrategy[list[str]]:
+    """Fields as they are written, some of them twice."""
+    written = st.tuples(st.sampled_from(keys.split(" ")), st.sampled_from([":", " : "]), values)
+    return st.lists(written.map(lambda field: f'"{field[0]}"{field[1]}{field[2]}'), max_size=most)
+
+
+def as_object(fields: list[str]) -> str:
+    return "{" + ",".join(fields) + "}"
+
+
+numbers = st.floats().map(repr) | st.sampled_from(
+    "0 -0 -0.0 0.1 12 1E5 1e400 5e-324 9007199254740993 9223372036854775807 -9223372036854775809 18446744073709551616"
+    f" 1{'0' * 40} {'9' * 309} -{'9' * 400} {'9' * 5000} 1e22 123456789.123456789012345678 01 1. NaN".split(" ")
+)
+strings = st.sampled_from(
+    ["", "1.4", "a:b", "data_payload", "ts", "ü", "x\\n", "\\u003a", "\\u0000", "\\ud800", "a\x01b", "\x7f", "\n"]
+).map('"{}"'.format)
+plain_values = numbers | strings | st.sampled_from(["true", "false", "null"])
+nested_values = st.recursive(
+    plain_values | strings,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        | pairs("a b ts timestamp", inner).map(as_object)
+    ),
+    max_leaves=6,
+)
+written_times = st.sampled_from(
+    [
+        '"2026-01-15T11:59:00Z"', '"2026-01-15T12:59:00.25+01:00"', '"2026-01-15T11:59:00"', '""', "null", "true", "{}",
+        "5", "1e300", "-1e12", "1768478340", "1768478340.25", "1768478340.1234567", "1768478340.1234569999999",
+        "1768478339.99999999999", "1.76847834e9", "1768478340123", "1768478340123.4567", "-100000000000000", "9" * 20,
+    ]
+)  # fmt: skip
+written_devices = st.sampled_from(['"d"', '"e"', '"a:b"', '"ü"', '"u\u0308"', '" d"', '""', "7", "null", "{}", '["d"]'])
+metrics = pairs("m n a:b heart/rate ts time device source", numbers | st.just("1.5"), 4)
+oddities = pairs("firmware status ü a:b m data_payload.status data_payload timestamp x\\u003a", nested_values)
+heads = st.tuples(
+    st.sampled_from(["device_id", "device_id", "device", "source", "sensor_id", "who"]),
+    written_devices | st.just('"d"'),
+    st.sampled_from(["timestamp", "timestamp", "ts", "time", "when"]),
+    written_times | st.just('"2026-01-15T11:59:00Z"'),
+).map(lambda head: [f'"{head[0]}":{head[1]}', f'"{head[2]}":{head[3]}'])
+payloads = (metrics | st.builds(list.__add__, metrics, oddities)).map(
+    lambda fields: f'"data_payload":{as_object(fields)}'
+)
+any_form = st.one_of(
+    st.builds(list.__add__, heads, metrics),
+    st.builds(lambda head, fields, extras: head + fields + extras, heads, metrics, oddities),
+    st.builds(lambda head, payload: [*head, payload], heads, payloads),
+    st.builds(lambda head, payload, extras: [*head, payload, *extras], heads, payloads, oddities),
+)
+common = st.sampled_from(
+    [
+        NEIGHBOUR,
+        b'{"device":"d","timestamp":1768478340,"heartRateValue":72,"firmware":"1.4"}',
+        b'{"device":"d","timestamp":1768478340.5,"a:b":-0.0,"n":-0}',
+        b'{"device_id":"d","timestamp":"2026-01-15T11:59:00Z","data_payload":{"x":5,"s":"a:b"},"s":{"a":[1.0]}}',
+    ]
+)
+broken = st.sampled_from([b"", b"{", b"[]", b"\xff", NEIGHBOUR[:-1], NEIGHBOUR.replace(b"n", b"\xff"), NEIGHBOUR * 2])
+written = (
+    st.builds(lambda fields, order: as_object(order.sample(fields, len(fields))).encode(), any_form, st.randoms())
+    | common
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(written | texts | doubled | broken | st.binary(max_size=20), max_size=12) | st.lists(written))
 def test_a_batch_decides_as_each_event_alone_by_the_letter(values: list[bytes]) -> None:
     decoded = decode(*values)
     got: dict[int, object] = dict(taken(decoded)) | {r.position: r.code for r in decoded.rejects}
+    assert len(got) == len(values)
     for i, value in enumerate(values):
         assert got[i] == by_the_letter(value), value
+    assert all(np.all(np.diff(group.position) > 0) for group in decoded.groups)
 
 
 def by_the_letter(value: bytes) -> object:
@@ -129,7 +204,30 @@ def by_the_letter(value: bytes) -> object:
         return refused.code
     assert all(map(math.isfinite, event.values))
     metrics = {name: float.hex(v) for name, v in zip(event.names, event.values, strict=True)}
-    return event.device, event.ts_us, metrics, json.loads(event.extras or b"{}")
+    return event.device, event.ts_us, metrics, exactly(json.loads(event.extras or b"{}"))
+
+
+def test_a_time_is_not_taken_for_another_field_of_its_name() -> None:
+    value = b'{"data_payload":{"ts":1768478340.5},"device":"d","ts":1768478339.25}'
+    assert taken(decode(value))[0][1:3] == (1_768_478_339_250_000, {"ts": float.hex(1768478340.5)})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NEIGHBOUR,
+        b'{"device":"d","timestamp":1768478340,"m":1,"n":2.5}',
+        b'{"device":"d","timestamp":1768478340.123456,"m":1}',
+        b'{"sensor_id": "d", "time": "2026-01-15T11:59:00Z", "m": 1, "firmware": "1:4", "on": true, "at": null}',
+        NEIGHBOUR.replace(b"}}", b'},"firmware":"1.4","seq":7,"battery":3.5}'),
+        NEIGHBOUR.replace(b"5}", b'5,"status":"ok"}'),
+        NEIGHBOUR.replace(b"}}", b'},"place":{"lat":1.5,"tags":["a:b",{"c":1}]}}'),
+    ],
+)
+def test_the_forms_that_fleets_send_are_read_by_columns(value: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.events.decoder.decode_one", lambda *_: pytest.fail("went alone"))
+    for neighbours in ([], [NEIGHBOUR] * 40, [NEIGHBOUR.replace(b"device_id", b"device")] * 40):
+        assert len(taken(decode(value, *neighbours))) == 1 + len(neighbours)
 
 
 @given(
