@@ -42,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What can be taken, a group a layout (a layout with extras may come twice), and what can't."""
+    """What can be taken, a group a layout (one that came in several forms may come again), and what can't."""
 
     groups: list[Group]
     rejects: list[Reject]  # by position
@@ -81,17 +81,15 @@ class Decoder:
     def _decode_some(self, values: Sequence[bytes | None], now_us: int, keys: Sequence[bytes | None] | None) -> Decoded:
         alone = _by_their_bytes(values, self._limits.max_event_bytes)
         rejects: list[Reject] = []
-        groups = list(self._columns(read(values, alone), alone, now_us))
+        groups = [group for events in read(values, alone) for group in self._columns(events, alone, now_us)]
         groups += _grouped(self._one_by_one(values, alone, now_us, rejects))
         if keys is not None:
             groups = [group for g in groups if len((group := _matching(g, keys, rejects)).position)]
         rejects.sort(key=lambda reject: reject.position)
         return Decoded(groups, rejects)
 
-    def _columns(self, events: Columns | None, alone: set[int], now_us: int) -> Iterator[Group]:
+    def _columns(self, events: Columns, alone: set[int], now_us: int) -> Iterator[Group]:
         """The groups of these events; adds to `alone` what a column's check doubts."""
-        if events is None:
-            return
         shapes, shape_of = self._shapes_of(events.payload)
         devices = self._devices_of(events.device)
         ts_us = parse_times(events.time)

@@ -28,8 +28,11 @@ _decode_usual = msgspec.json.Decoder(_Usual).decode
 _decode_any = msgspec.json.Decoder(dict[str, _Value]).decode
 
 
-def read(values: Sequence[bytes | None], alone: set[int]) -> Columns | None:
-    """The events but for those at the positions in `alone`, None if there are none; adds to it what msgspec refuses."""
+def read(values: Sequence[bytes | None], alone: set[int]) -> list[Columns]:
+    """The events that aren't in `alone`, those of the usual form apart; adds to `alone` what msgspec refuses.
+
+    To put the two in one order would cost each event as much again as reading it.
+    """
     position = [i for i in range(len(values)) if i not in alone] if alone else list(range(len(values)))
     raw = cast("Sequence[bytes]", [values[i] for i in position] if alone else values)
     parts: list[Columns] = []
@@ -39,8 +42,7 @@ def read(values: Sequence[bytes | None], alone: set[int]) -> Columns | None:
         position, raw = [position[i] for i in refused], [raw[i] for i in refused]
     fields, refused = _attempted(_decode_any, raw)
     alone.update(position[i] for i in refused)
-    parts += rewritten(*_without(refused, position, raw), fields)
-    return Columns.joined(parts) if parts else None
+    return parts + rewritten(*_without(refused, position, raw), fields)
 
 
 def _mostly_usual(values: Sequence[bytes]) -> bool:

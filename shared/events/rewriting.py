@@ -62,7 +62,7 @@ def written_keys(objects: Sequence[Fields]) -> tuple[list[tuple[str, ...]], npt.
 
 
 def rewritten(position: Sequence[int], raw: Sequence[bytes], events: Sequence[Fields]) -> list[Columns]:
-    """The objects that these bytes hold, in parts; takes the objects apart."""
+    """The objects that these bytes hold, at most one Columns; takes the objects apart."""
     if not events:
         return []
     written, which = written_keys(events)
@@ -70,7 +70,7 @@ def rewritten(position: Sequence[int], raw: Sequence[bytes], events: Sequence[Fi
     for number, keys in enumerate(written):
         rows = np.flatnonzero(which == number).tolist()
         parts.append(_alike(keys, [position[i] for i in rows], [raw[i] for i in rows], [events[i] for i in rows]))
-    return parts
+    return [Columns.joined(parts)]
 
 
 def _alike(keys: tuple[str, ...], position: list[int], raw: list[bytes], events: list[Fields]) -> Columns:
