@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 import threading
 from base64 import b64encode
 from collections.abc import Collection, Sequence
@@ -12,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from ingestion_service.batch import Batch, Claim, DeadLetter, Span
+from ingestion_service.batch import Batch, Claim, DeadLetter
 
 # Headers of a dead letter that was sent again: "topic id/partition/offset" of it, and how many times.
 REPLAY_OF = "plumbline.replay.of"
@@ -188,19 +189,6 @@ class Outbox:
         self._open().execute(statement, list(map(list, keys)))
 
 
-def acknowledge(cursor: psycopg.Cursor, spans: Sequence[Span]) -> None:
-    """The spans' success acks, in the transaction that commits them."""
-    cursor.executemany(
-        "INSERT INTO outbox (topic_id, partition, first_offset, last_offset, persisted, duplicates, conflicts,"
-        " dead_lettered) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            (s.claim.topic_id, s.claim.partition, s.start, s.stop - 1, s.persisted, s.duplicates, s.conflicts,
-             s.dead_letters)
-            for s in spans
-        ],
-    )  # fmt: skip
-
-
 def bury(cursor: psycopg.Cursor, batch: Batch) -> None:
     """Stores the dead letters; one that is there already, read again or replayed twice, counts as a duplicate.
 
@@ -212,7 +200,7 @@ def bury(cursor: psycopg.Cursor, batch: Batch) -> None:
     known = set()
     cursor.executemany(
         'INSERT INTO dead_letters (topic_id, partition, "offset", topic, key, value, headers, code, detail,'
-        " replay_digest) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " digest, replay_digest) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         ' ON CONFLICT DO NOTHING RETURNING "offset"',
         [_dead_letter_row(batch.spans[dead.slot].claim, dead) for dead in letters],
         returning=True,
@@ -230,7 +218,14 @@ def _dead_letter_row(claim: Claim, dead: DeadLetter) -> tuple[object, ...]:
     where = (claim.topic_id, claim.partition, dead.offset, claim.topic)
     # A header's name may hold a NUL, which jsonb refuses.
     text = json.dumps(headers).replace("\\u0000", "\\ufffd")
-    return *where, dead.key, dead.value, text, dead.code, dead.detail, _replay_digest(dead)
+    digests = record_digest(dead.key, dead.value), _replay_digest(dead)
+    return *where, dead.key, dead.value, text, dead.code, dead.detail, *digests
+
+
+def record_digest(key: bytes | None, value: bytes | None) -> bytes:
+    """What tells records of one place apart; the same as the SQL function of this name."""
+    size = -1 if key is None else len(key)
+    return hashlib.sha256(struct.pack(">i", size) + (key or b"") + (b"" if value is None else b"\x01" + value)).digest()
 
 
 def _replay_digest(dead: DeadLetter) -> bytes | None:

@@ -15,8 +15,8 @@ def partitions(
 ) -> list[dict[str, Any]]:
     """A row a partition, sums over its chapters, with its `problems` in words.
 
-    `letters`: dead letters that are stored, by topic id and partition. The open chapter is the last of a partition;
-    `end` is None where Kafka's topic isn't the one that it is about.
+    `letters`: dead letters that are stored, by topic id and partition. The open chapter is the last of a partition,
+    but one that was retired has none; `end` is None where Kafka's topic isn't the one that the last is about.
     """
 
     def key(row: Row) -> tuple[str, int]:
@@ -74,7 +74,7 @@ def chapter_problems(row: Row, name: str) -> list[str]:
 
 def closed(row: Row) -> bool:
     """Whether an operator's decision ended this chapter."""
-    return row["new_offset"] is not None
+    return row["decision"] is not None
 
 
 def unaccounted(row: Row) -> int:
@@ -84,7 +84,7 @@ def unaccounted(row: Row) -> int:
 
 def skipped(row: Row) -> int:
     """Offsets that the decision which ended this chapter skipped; of a re-created topic those of the new one."""
-    if not closed(row):
+    if row["new_offset"] is None:
         return 0
     before = row["next_offset"] if row["new_topic_id"] == row["topic_id"] else row["low"]
     return max(0, int(row["new_offset"] - before))

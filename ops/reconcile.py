@@ -28,8 +28,9 @@ def reconcile(textfile: Textfile = None, as_json: Json = False) -> None:
     """Check the accounting identity of each partition; exit status 1 if something doesn't add up.
 
     next_offset - first_offset = persisted + duplicates + dead-lettered + gaps, in each chapter: the open one and
-    those that `plumbline offsets skip|restart` closed. The dead letters and the events that were counted are there;
-    no partition was read beyond what Kafka holds. Counts every stored event: on a large table that takes a while.
+    those that `plumbline offsets skip|restart|retire` closed. The dead letters and the events that were counted are
+    there; no partition was read beyond what Kafka holds. Counts every stored event: on a large table that takes a
+    while.
     """
     report = check(environment.require(home.default()))
     if textfile is not None:

@@ -23,12 +23,13 @@ Connection = psycopg.Connection[Row]
 CHAPTERS = """
     SELECT topic, partition, topic_id, first_offset, next_offset, events_total, persisted_total AS persisted,
            duplicate_total AS duplicates, dead_letter_total AS dead_lettered, gap_total AS gaps,
-           new_topic_id, new_offset, low
+           id AS decision, new_topic_id, new_offset, low
     FROM offset_decisions
     UNION ALL
     SELECT topic, partition, topic_id, first_offset, next_offset, events_total, persisted_total,
-           duplicate_total, dead_letter_total, gap_total, NULL, NULL, NULL
+           duplicate_total, dead_letter_total, gap_total, NULL, NULL, NULL, NULL
     FROM kafka_offsets
+    ORDER BY topic, partition, decision NULLS LAST
 """
 
 DEAD_LETTERS_BY_PARTITION = """
@@ -123,7 +124,8 @@ def _behind(error: psycopg.Error) -> PlumblineError:
 def chapters(connection: Connection) -> list[Row]:
     """What ingestion counted: of each partition the chapters that a decision closed, then the open one.
 
-    A closed one has where the partition went on: `new_topic_id`, `new_offset`, and Kafka's `low` watermark then.
+    A closed one has the `decision` and where the partition went on: `new_topic_id`, `new_offset`, and Kafka's `low`
+    watermark then; these are None if it was retired.
     """
     return connection.execute(CHAPTERS).fetchall()
 

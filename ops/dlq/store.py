@@ -88,7 +88,7 @@ class Filter:
             parts.append("starts_with(encode(digest, 'hex'), %(digest)s)")
             values["digest"] = self.digest.lower()
         if self.record is not None:
-            parts.append("digest = record_digest(%(record_key)s, %(record_value)s)")
+            parts.append("digest = record_digest(%(record_key)s::bytea, %(record_value)s::bytea)")
             values["record_key"], values["record_value"] = self.record
         if self.state is not None:
             parts.append(STATES[self.state])

@@ -8,24 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from deploy.local import environment, home
-from ops import broker, store
+from ops import store
 from ops.console import Json, print_json, print_rows
 from ops.offsets import store as decisions
-from ops.offsets.standing import MEANING, Plan, Standing, plan, standings
+from ops.offsets.options import All, Choice, DryRun, Partitions, Topic, Why, Yes, look, require_reason
+from ops.offsets.retire import retire
+from ops.offsets.standing import MEANING, Plan, Standing, plan
 from ops.operators import who
-from shared.errors import PlumblineError
-from shared.settings import TopicSettings, load
 
 offsets = typer.Typer(help="Show where each partition stands, and decide how one that stands still goes on.")
-
-Topic = Annotated[str | None, typer.Option(metavar="TOPIC", help="If it isn't TOPIC_READINGS.")]
-Partitions = Annotated[
-    list[int] | None, typer.Option("--partition", metavar="N", min=0, help="Which partition; repeatable.")
-]
-All = Annotated[bool, typer.Option("--all", help="Every partition of the topic that needs a decision.")]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +58,7 @@ def skip(
     as_json: Json = False,
 ) -> None:
     """Go on further ahead: what lies between is not read. Ingestion picks it up by itself."""
-    _decide("skip", to, _Choice(topic, partition or [], everyone), reason, (yes, dry_run, as_json))
+    _decide("skip", to, Choice(topic, partition or [], everyone=everyone), reason, (yes, dry_run, as_json))
 
 
 @offsets.command(epilog='Example: plumbline offsets restart --all --reason "the topic was made again"')
@@ -84,7 +75,10 @@ def restart(
     as_json: Json = False,
 ) -> None:
     """Begin again; what is read a second time is known as duplicates. Ingestion picks it up by itself."""
-    _decide("restart", start, _Choice(topic, partition or [], everyone), reason, (yes, dry_run, as_json))
+    _decide("restart", start, Choice(topic, partition or [], everyone=everyone), reason, (yes, dry_run, as_json))
+
+
+offsets.command(epilog='Example: plumbline offsets retire --partition 5 --reason "made again with fewer"')(retire)
 
 
 @offsets.command("log", epilog="Example: plumbline offsets log --limit 5")
@@ -98,54 +92,21 @@ def show_log(
     print_rows(rows if as_json else [_logged(row) for row in rows], as_json)
 
 
-class _Choice:
-    """Which partitions the operator means."""
-
-    def __init__(self, topic: str | None, partitions: Sequence[int], everyone: bool) -> None:
-        if bool(partitions) == everyone:
-            raise typer.BadParameter("name partitions with --partition, or all that need a decision with --all")
-        self.topic = topic or load(TopicSettings).topic_readings
-        self._partitions, self._everyone = set(partitions), everyone
-
-    def among(self, found: Sequence[Standing]) -> list[Standing]:
-        """Those of them that are meant.
-
-        Raises:
-            PlumblineError: there is no such partition, or none needs a decision.
-        """
-        of_topic = {each.partition: each for each in found if each.topic == self.topic}
-        if unknown := sorted(self._partitions - of_topic.keys()):
-            raise PlumblineError(f"there is no {self.topic}{unknown} → plumbline offsets shows what there is")
-        chosen = [each for n, each in of_topic.items() if n in self._partitions or self._everyone]
-        if self._everyone and not (chosen := [each for each in chosen if each.needs_decision]):
-            raise PlumblineError(f"no partition of {self.topic} needs a decision → to move one, name it: --partition")
-        return chosen
-
-
-def look(values: Mapping[str, str]) -> list[Standing]:
-    """Every partition, now."""
-    with store.snapshot(values) as connection:
-        rows = decisions.standings(connection)
-    with broker.connect(values) as kafka:
-        held = kafka.held({row["topic"] for row in rows} | {kafka.topic})
-    return standings(rows, held)
-
-
 def advice(found: Sequence[Standing]) -> list[str]:
     """What to do about the partitions that need a decision."""
     lines = []
     for each in (each for each in found if each.needs_decision):
         ways = "plumbline offsets restart|skip, see --help"
-        fix = "make the topic again (`python -m shared.topics`)" if each.high is None else ways
+        gone = "make the topic again (`python -m shared.topics`), or plumbline offsets retire"
+        fix = gone if each.high is None else ways
         meaning = next(text for reason, text in MEANING.items() if reason.value == each.state)
         lines.append(f"{each.name}: {each.state}: {meaning} → {fix}")
     return lines
 
 
-def _decide(action: str, to: str, choice: _Choice, reason: str, how: tuple[bool, bool, bool]) -> None:
+def _decide(action: str, to: str, choice: Choice, reason: str, how: tuple[bool, bool, bool]) -> None:
     yes, dry_run, as_json = how
-    if not reason.strip():
-        raise typer.BadParameter("say why, for the log", param_hint="--reason")
+    require_reason(reason)
     values = environment.require(home.default())
     plans = [plan(action, each, to) for each in choice.among(look(values))]
     if not as_json:
@@ -191,6 +152,7 @@ def _shown(each: Standing) -> dict[str, Any]:
 def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
     topic = f"{row['topic']}[{row['partition']}]"
     other = "" if row["topic_id"] == row["new_topic_id"] else " of a new topic"
+    on = "nowhere" if row["new_offset"] is None else f"{row['new_offset']}{other}"
     return {
         "id": row["id"],
         "at": f"{row['at'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -200,6 +162,6 @@ def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
         "state": row["state"],
         "closed chapter": f"{row['first_offset']} to {row['next_offset']}",
         "events": row["events_total"],
-        "goes on at": f"{row['new_offset']}{other}",
+        "goes on at": on,
         "reason": row["reason"],
     }

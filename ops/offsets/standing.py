@@ -128,6 +128,21 @@ def plan(action: str, standing: Standing, to: str) -> Plan:
     return Plan(action, standing, standing.actual_topic_id, offset, standing.low, standing.high)
 
 
+def require_gone(standing: Standing) -> None:
+    """Raises PlumblineError unless Kafka has no such partition any more."""
+    if standing.offset is None:
+        raise PlumblineError(f"{standing.name} was never read → there is nothing to retire")
+    if standing.state != Reason.TOPIC_GONE.value:
+        raise PlumblineError(
+            f"Kafka has {standing.name} ({standing.state}) → it can't be retired; plumbline offsets restart|skip"
+        )
+
+
+def heir(found: Sequence[Standing]) -> str | None:
+    """The owner of a partition that is well: a service that runs, most likely."""
+    return next((each.owner for each in found if each.state == OK and each.owner is not None), None)
+
+
 def _offset(name: str, to: str, low: int, high: int) -> int:
     if to in ("earliest", "latest"):
         return low if to == "earliest" else high

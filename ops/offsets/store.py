@@ -1,8 +1,12 @@
 """The SQL of offset decisions."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
 from psycopg import errors
 
-from ops.offsets.standing import Plan
+from ops.offsets.standing import Plan, Standing
 from ops.store import Connection, Row
 from shared.errors import PlumblineError
 
@@ -54,6 +58,22 @@ BEGIN_ANEW = """
     WHERE topic = %(topic)s AND partition = %(partition)s
 """
 
+RETIRE = "DELETE FROM kafka_offsets WHERE topic = %(topic)s AND partition = %(partition)s"
+
+UNTOLD = """
+    SELECT (SELECT count(*) FROM outbox b JOIN kafka_offsets o USING (topic_id, partition)
+            WHERE o.topic = %(topic)s AND o.partition = %(partition)s AND b.first_offset >= o.acked_offset)
+         + (SELECT count(*) FROM outbox_closed b JOIN offset_decisions d ON d.id = b.decision
+            WHERE d.topic = %(topic)s AND d.partition = %(partition)s AND b.first_offset >= d.acked_offset) AS acks,
+           (SELECT count(*) FROM dead_letters WHERE topic = %(topic)s AND partition = %(partition)s
+            AND (published_at IS NULL OR acked_at IS NULL)) AS dead_letters
+"""
+
+HAND_OVER = """
+    UPDATE kafka_offsets SET owner = %(heir)s, owner_epoch = owner_epoch + 1
+    WHERE topic = %(topic)s AND partition = %(partition)s AND chapter = %(chapter)s
+"""
+
 DECISIONS = """
     SELECT id, at, who, action, reason, state, topic, partition, topic_id, first_offset, next_offset, events_total,
            persisted_total, duplicate_total, conflict_total, dead_letter_total, gap_total, new_topic_id, new_offset,
@@ -87,24 +107,60 @@ def decide(connection: Connection, plan: Plan, who: str, reason: str) -> int:
         "low": plan.low,
         "high": plan.high,
     }
+    with _closing(connection, now, values) as (row, decision):
+        _not_beyond(plan, row)
+        connection.execute(BEGIN_ANEW, {**values, "decision": decision})
+    return decision
+
+
+def retire(connection: Connection, now: Standing, who: str, reason: str) -> int:
+    """Closes the partition's chapter, and none follows, in one transaction; returns the decision's id.
+
+    Raises:
+        PlumblineError: somebody else was faster, or the partition's row stays locked.
+    """
+    where = {"topic": now.topic, "partition": now.partition, "state": now.state}
+    nowhere = dict.fromkeys(("topic_id", "offset", "low", "high"))
+    values = {**where, **nowhere, "who": who, "reason": reason, "action": "retire"}
+    with _closing(connection, now, values) as (_, decision):
+        connection.execute(RETIRE, values)
+    return decision
+
+
+@contextmanager
+def _closing(connection: Connection, now: Standing, values: Mapping[str, Any]) -> Iterator[tuple[Row, int]]:
+    """A transaction that closes the chapter: the partition's row, locked, and the decision's id."""
     try:
         with connection.transaction():
             connection.execute("SET LOCAL lock_timeout = '10s'")
-            _still(plan, connection.execute(LOCK, values).fetchone())
-            decision = connection.execute(CLOSE, values).fetchall()[0]["id"]
+            row = connection.execute(LOCK, values).fetchone()
+            if row is None or row["chapter"] != now.chapter:
+                raise PlumblineError(
+                    f"somebody else decided about {now.name} meanwhile → look again: plumbline offsets"
+                )
+            decision = int(connection.execute(CLOSE, values).fetchall()[0]["id"])
             connection.execute(FORGET_TOLD_ACKS)
             connection.execute(KEEP_ACKS, {"decision": decision})
-            connection.execute(BEGIN_ANEW, {**values, "decision": decision})
+            yield row, decision
     except errors.LockNotAvailable:
         raise PlumblineError(f"{now.name} is locked by a transaction that takes long → try again") from None
-    return int(decision)
 
 
-def _still(plan: Plan, row: Row | None) -> None:
-    """The partition is as the plan found it, but for what ingestion may have read since."""
+def hand_over(connection: Connection, now: Standing, heir: str) -> None:
+    """What the partition left to be told is the heir's to publish."""
+    values = {"topic": now.topic, "partition": now.partition, "chapter": now.chapter, "heir": heir}
+    connection.execute(HAND_OVER, values)
+
+
+def untold(connection: Connection, now: Standing) -> tuple[int, int]:
+    """How many success acks of the partition aren't published, and dead letters, or their error acks."""
+    row = connection.execute(UNTOLD, {"topic": now.topic, "partition": now.partition}).fetchall()[0]
+    return int(row["acks"]), int(row["dead_letters"])
+
+
+def _not_beyond(plan: Plan, row: Row) -> None:
+    """Ingestion may have read on since the plan was made."""
     now = plan.standing
-    if row is None or row["chapter"] != now.chapter:
-        raise PlumblineError(f"somebody else decided about {now.name} meanwhile → look again: plumbline offsets")
     if plan.action == "skip" and plan.topic_id == now.topic_id and row["next_offset"] > plan.offset:
         raise PlumblineError(
             f"{now.name} was read up to {row['next_offset']} meanwhile, beyond {plan.offset} → nothing to skip"

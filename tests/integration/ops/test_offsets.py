@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 from typer.testing import CliRunner
 
 from deploy.local import environment
 from ops import broker, store
 from ops.cli import app
 from ops.offsets import store as decisions
-from ops.offsets.commands import look
+from ops.offsets.options import look
 from ops.offsets.standing import plan
 from shared import kafka
 from shared.errors import PlumblineError, Unavailable
 from shared.topics import ack_topic
+from tests.integration.ops.remade import recreate
 from tests.operator import Operator
 from tests.pipeline import Service, caught_up, consume_all, event, ingestion, produce, running, wait_for
 from tests.servers import Database, Topics
@@ -40,16 +40,6 @@ def service(topics: Topics, database: Database) -> Iterator[Service]:
 def load(topics: Topics, seconds: range) -> None:
     values = [event(f"d{i % 8}", i, m=i) for i in seconds] + [b"poison"] * 2
     produce(topics, values, [f"d{i % 8}".encode() for i in seconds] + [b"d0", b"d1"])
-
-
-def recreate(topics: Topics) -> None:
-    """Deletes the readings topic and makes it again."""
-    name, admin = topics.settings.topic_readings, kafka.admin(topics.settings)
-    admin.delete_topics([name], operation_timeout=10)[name].result()
-    wait_for(lambda: name not in admin.list_topics(timeout=10).topics, "topic deleted")
-    admin.create_topics([NewTopic(name, num_partitions=PARTITIONS, replication_factor=1)])[name].result()
-    # The broker confirms a topic before its own metadata shows it.
-    wait_for(lambda: name in admin.list_topics(timeout=10).topics, "topic made again")
 
 
 def delete_records(topics: Topics, before: dict[int, int]) -> None:
@@ -86,7 +76,7 @@ def test_partitions_that_are_well_are_ok(operator: Operator, service: Service) -
 def test_a_new_topic_of_the_name_is_read_once_the_operator_says_so(
     operator: Operator, service: Service, topics: Topics, database: Database
 ) -> None:
-    recreate(topics)
+    recreate(topics, PARTITIONS)
     rows = operator.json("offsets", status=1)
     assert {row["state"] for row in rows} == {"topic_recreated"}
     load(topics, range(100, 120))
@@ -185,7 +175,7 @@ def test_a_slow_relay_cannot_mark_the_next_chapter(operator: Operator, topics: T
 def test_of_two_operators_one_is_told_that_the_other_was_faster(
     operator: Operator, service: Service, database: Database, topics: Topics
 ) -> None:
-    recreate(topics)
+    recreate(topics, PARTITIONS)
     values = database.environment() | topics.environment()
     found = look(values)
     barrier = threading.Barrier(2)

@@ -28,8 +28,8 @@ def values(database: Database, topics: Topics) -> dict[str, str]:
         connection.execute("SELECT ensure_event_partitions(%s)", [[NOW.date()]])
         connection.execute("INSERT INTO events VALUES (1, %s, 1, '{1}', NULL)", [NOW])
         connection.execute(
-            'INSERT INTO dead_letters (topic_id, partition, "offset", topic, value, code, detail)'
-            " VALUES (%s, 0, 2, %s, '\\x00ff', 'malformed', 'no JSON')",
+            'INSERT INTO dead_letters (topic_id, partition, "offset", topic, value, digest, code, detail)'
+            " VALUES (%s, 0, 2, %s, '\\x00ff', '', 'malformed', 'no JSON')",
             [topic_id, readings],
         )
         connection.execute(

@@ -4,6 +4,7 @@ import json
 import signal
 import urllib.request
 
+from ingestion_service.outbox import record_digest
 from shared.topics import ack_topic
 from tests.faults.readiness import free_port
 from tests.integration.ops.remade import truncate
@@ -93,6 +94,16 @@ def test_a_dead_letter_at_the_offset_of_a_lost_one_is_stored_beside_it(
         assert "ingestion_dead_letters_total{" not in metrics(port)
     assert assert_accounts(database) == {**expected, "duplicates": 1 + 4}
     assert operator.json("reconcile")["ok"]
+
+
+def test_ingestion_and_the_database_know_a_record_by_the_same_digest(database: Database) -> None:
+    some = (None, b"", b"a", b"\x01", b"\x01a", b"a\x01")
+    records = [(key, value) for key in some for value in some]
+    with database.connect() as connection:
+        query = "SELECT record_digest(%s::bytea, %s::bytea)"
+        found = [(connection.execute(query, record).fetchone() or (None,))[0] for record in records]
+    assert found == [record_digest(*record) for record in records]
+    assert len(set(found)) == len(records)
 
 
 def test_an_operator_sees_both_and_decides_about_each(operator: Operator, topics: Topics, database: Database) -> None:

@@ -9,12 +9,12 @@ from ops.broker import Held
 
 OPEN: dict[str, Any] = {
     "topic": "t", "partition": 0, "topic_id": "A", "first_offset": 10, "next_offset": 110, "events_total": 98,
-    "persisted": 90, "duplicates": 5, "dead_lettered": 3, "gaps": 2, "new_topic_id": None, "new_offset": None,
-    "low": None,
+    "persisted": 90, "duplicates": 5, "dead_lettered": 3, "gaps": 2, "decision": None, "new_topic_id": None,
+    "new_offset": None, "low": None,
 }  # fmt: skip
 CLOSED: dict[str, Any] = {
     **OPEN, "first_offset": 0, "next_offset": 7, "events_total": 7, "persisted": 6, "duplicates": 0,
-    "dead_lettered": 1, "gaps": 0, "new_topic_id": "A", "new_offset": 10, "low": 2,
+    "dead_lettered": 1, "gaps": 0, "decision": 1, "new_topic_id": "A", "new_offset": 10, "low": 2,
 }  # fmt: skip
 LETTERS = {("A", 0): 4}
 HELD = {"t": Held("A", {0: (2, 120)})}
@@ -45,6 +45,15 @@ def test_a_closed_chapter_that_does_not_add_up_is_named() -> None:
     (row,) = partitions([{**CLOSED, "gaps": 1}, OPEN], LETTERS, HELD)
     assert row["problems"] == ["t[0]: of chapter 0 to 7, 7 offsets were read, but 8 outcomes and gaps were counted"]
     assert row["unaccounted"] == -1
+
+
+def test_a_partition_that_was_retired_still_adds_up() -> None:
+    retired = {**OPEN, "decision": 2, "gaps": 1}
+    (row,) = partitions([CLOSED, retired], LETTERS, {"t": Held("B", {})})
+    assert row["problems"] == [
+        "t[0]: of chapter 10 to 110, 100 offsets were read, but 99 outcomes and gaps were counted"
+    ]
+    assert (row["end"], row["lag"], row["skipped"], row["persisted"]) == (None, None, 3, 96)
 
 
 def test_dead_letters_are_counted_by_topic_id() -> None:
