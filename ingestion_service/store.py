@@ -202,19 +202,11 @@ class Store:
                 _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
             self._failpoints.hit("ingestion.after_copy")
             outbox.bury(cursor, batch)
-            with self.connection.pipeline():  # one round trip
-                moved = offsets.advance(self.connection, batch.spans, self._owner)
-                outbox.acknowledge(cursor, batch.spans)
-                if len(pairs.device):
-                    _pair(self.connection, pairs)
-            # FOR SHARE: until we commit, the aggregator can't move the watermark past what we read. And not in the
-            # pipeline: after one, Postgres 18 doesn't count the time that a transaction is idle.
-            levels = self.connection.execute(
-                "SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE"
-            )
-            offsets.check(moved, batch.spans)
+            offsets.advance(self.connection, batch.spans, self._owner)
             self._failpoints.hit("ingestion.after_compare_and_set")
-            events = _log_late(cursor, rows, levels.fetchall())
+            if len(pairs.device):
+                _pair(self.connection, pairs)
+            events = _log_late(cursor, rows)
             self._failpoints.hit("ingestion.before_commit")
         self._failpoints.hit("ingestion.after_commit")
         return events
@@ -252,11 +244,12 @@ def _pair(connection: psycopg.Connection, pairs: Pairs) -> None:
     )
 
 
-def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows], levels: Sequence[tuple[int, float]]) -> int:
+def _log_late(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:
     """Logs the buckets below the watermark that these rows touch, and returns how many events did.
 
-    `levels` are (seconds, watermark in seconds since 1970).
+    FOR SHARE: until we commit, the aggregator can't move the watermark past what we read.
     """
+    levels = cursor.execute("SELECT level, extract(epoch FROM watermark)::float8 FROM watermarks FOR SHARE").fetchall()
     watermark = max((moment for _, moment in levels), default=-np.inf)
     if not rows or watermark == -np.inf:
         return 0

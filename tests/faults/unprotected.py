@@ -47,26 +47,30 @@ def _protection(switch_off: Callable[[], None]) -> Callable[[], None]:
 def compare_and_set() -> None:
     """Whoever commits last is right."""
 
-    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
+    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> None:
         for span in spans:
             connection.execute(
                 "UPDATE kafka_offsets SET owner = %s, owner_epoch = %s, next_offset = %s WHERE partition = %s",
                 [owner, span.claim.epoch, span.start, span.claim.partition],
             )
-        return _advance(connection, spans, owner)
+            # The key of a range that is told twice would stop it too.
+            connection.execute(
+                "UPDATE outbox SET topic_id = gen_random_uuid() WHERE partition = %s AND first_offset = %s",
+                [span.claim.partition, span.start],
+            )
+        _advance(connection, spans, owner)
 
     offsets.advance = advance
-    outbox.acknowledge = lambda *_: None  # the key of a range that is told twice would stop it too
 
 
 @_protection
 def events_with_offsets() -> None:
     """The events are committed before their offsets."""
 
-    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
+    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> None:
         connection.execute("COMMIT")
         connection.execute("BEGIN")
-        return _advance(connection, spans, owner)
+        _advance(connection, spans, owner)
 
     offsets.advance = advance
 
@@ -75,9 +79,9 @@ def events_with_offsets() -> None:
 def offsets_with_events() -> None:
     """The offsets are committed before their events."""
 
-    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> psycopg.Cursor:
+    def advance(connection: psycopg.Connection, spans: Sequence[Span], owner: UUID) -> None:
         with psycopg.connect(connection.info.dsn, password=connection.info.password) as other:
-            return _advance(other, spans, owner)
+            _advance(other, spans, owner)
 
     offsets.advance = advance
 
@@ -146,7 +150,7 @@ def dead_letters() -> None:
 def late_buckets() -> None:
     """Nobody tells the aggregator of events below its watermark."""
 
-    def quiet(cursor: psycopg.Cursor, rows: Sequence[Rows], levels: Sequence[tuple[int, float]]) -> int:
+    def quiet(cursor: psycopg.Cursor, rows: Sequence[Rows]) -> int:
         return 0
 
     store._log_late = quiet
