@@ -8,7 +8,7 @@ import pytest
 
 from ops.broker import Held
 from ops.offsets.commands import advice
-from ops.offsets.standing import Standing, judge, plan, standings
+from ops.offsets.standing import Standing, heir, judge, plan, require_gone, standings
 from shared.errors import PlumblineError
 
 OWNER = UUID("12345678-1234-5678-1234-567812345678")
@@ -121,3 +121,18 @@ def test_nobody_owns_a_partition_that_was_just_decided_about() -> None:
     assert standing({**ROW, "owner": UUID(int=0)}).owner is None
     assert standing().owner == str(OWNER)
     assert replace(standing(), state="ok").needs_decision is False
+
+
+def test_only_a_partition_that_kafka_has_no_more_is_retired() -> None:
+    require_gone(standing(there=Held("B", {1: (0, 0)})))
+    for there in (held(), held(low=51), held(high=49), held(topic_id="B")):
+        with pytest.raises(PlumblineError, match="it can't be retired"):
+            require_gone(standing(there=there))
+    with pytest.raises(PlumblineError, match="never read"):
+        require_gone(standings([], {"t": held()})[0])
+
+
+def test_what_a_partition_left_goes_to_who_owns_one_that_is_well() -> None:
+    gone, nobodys, well = standing(there=Held("B", {})), replace(standing(), owner=None), standing()
+    assert heir([gone, nobodys, well]) == str(OWNER)
+    assert heir([gone, nobodys]) is None
