@@ -18,7 +18,7 @@ from tests.unit.ingestion_service.records import FakeRecord, batch, claims, even
 
 SETTINGS = load(TopicSettings)
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
-LETTER = Buried("t", "id", 3, 9, b"k", None, [["h", "AA=="], ["n", None]], "tombstone", "no value", AT)
+LETTER = Buried("t", "id", 3, 9, b"k", None, [["h", "AA=="], ["n", None]], "tombstone", "no value", AT, b"")
 
 
 def test_the_wait_doubles_to_five_seconds_and_jitter_takes_up_to_half() -> None:
