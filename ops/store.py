@@ -84,16 +84,10 @@ def snapshot(values: Mapping[str, str]) -> Iterator[Connection]:
         Unavailable: the database doesn't answer.
         PlumblineError: it lacks a migration.
     """
-    target = conninfo(values)
-    try:
-        with psycopg.connect(target, row_factory=dict_row) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield connection
-    except psycopg.OperationalError as error:
-        raise db.unavailable(target, error) from None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        raise _behind(error) from None
+    with _connected(values, autocommit=False) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection
 
 
 @contextmanager
@@ -104,9 +98,15 @@ def writing(values: Mapping[str, str]) -> Iterator[Connection]:
         Unavailable: the database doesn't answer.
         PlumblineError: it lacks a migration.
     """
+    with _connected(values, autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def _connected(values: Mapping[str, str], *, autocommit: bool) -> Iterator[Connection]:
     target = conninfo(values)
     try:
-        with psycopg.connect(target, row_factory=dict_row, autocommit=True) as connection:
+        with psycopg.connect(target, row_factory=dict_row, autocommit=autocommit) as connection:
             yield connection
     except psycopg.OperationalError as error:
         raise db.unavailable(target, error) from None
