@@ -234,12 +234,12 @@ class Loop:
         """Fetch what is claimed, from where we are; the epoch lets the client notice that the log was cut."""
         parts = self._partitions
         epochs = {number: -1 if epoch is None else epoch for number, epoch in parts.leader_epochs.items()}
-        self._consumer.assign(
-            [
-                TopicPartition(self._topic.name, number, parts.positions[number], leader_epoch=epochs[number])
-                for number in parts.claims
-            ]
-        )
+        fetched = [
+            TopicPartition(self._topic.name, number, parts.positions[number], leader_epoch=epochs[number])
+            for number in parts.claims
+        ]
+        self._consumer.assign(fetched)
+        self._consumer.resume(fetched)  # what was taken from us while it was paused comes back paused
 
     def _stop(self, partition: int, reason: Reason, claim: Claim | None = None) -> None:
         if reason is Reason.TRUNCATED and claim is not None and not claim.truncated:

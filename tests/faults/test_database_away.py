@@ -53,6 +53,23 @@ def test_sigterm_meanwhile_ends_it_in_time(
     assert assert_accounts(database) == expected
 
 
+def test_a_rebalance_while_it_waits(topics: Topics, database: Database, address: tuple[str, int]) -> None:
+    """Partitions that were paused when the group took them away come back to be read: the client keeps them paused."""
+    load(topics)
+    with proxied(*address) as proxy, running("ingestion_service", through(proxy, topics, database)) as service:
+        wait_for(lambda: stored(database) == RECORDS, "it works")
+        proxy.cut()
+        load(topics, RECORDS)
+        wait_for(lambda: " paused " in service.output(), "it waits")
+        with running("ingestion_service", ingestion(topics, database)):
+            wait_for(lambda: service.output().count("partitions_assigned") == 2, "it shares with a guest")
+        proxy.restore()
+        wait_for(lambda: caught_up(topics, database), "it reads on alone")
+        assert service.status is None
+    expected = {"persisted": 2 * RECORDS, "duplicates": 0, "conflicts": 0, "dead_letters": 0}
+    assert assert_accounts(database) == expected
+
+
 def test_a_commit_whose_reply_is_cut_off_counts_once(
     topics: Topics, database: Database, address: tuple[str, int]
 ) -> None:
