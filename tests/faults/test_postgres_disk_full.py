@@ -149,6 +149,7 @@ def test_the_tables_disk_is_full(tablespace: tuple[Scene, Disk]) -> None:
     tables_full(*tablespace, 3).survived()
 
 
+@pytest.mark.long
 def test_the_logs_disk_is_full(own: Scene, server: Server, log_on_small_disk: Disk) -> None:
     log_full(own, server, log_on_small_disk).survived()
 
