@@ -34,7 +34,7 @@ class Committer:
         """Prepares the batch if it needs no new ids; may be called from the thread that made it."""
         batch.edition = self._catalogue.edition
         try:
-            batch.prepared = columns.prepare(batch.groups, batch.dead, self._catalogue.devices, self._catalogue.layouts)
+            batch.prepared = self._prepared(batch)
         except KeyError:
             batch.prepared = None
 
@@ -90,6 +90,9 @@ class Committer:
 
     def _admitted(self, batch: Batch) -> Prepared:
         self._catalogue.admit(batch)
+        return self._prepared(batch)
+
+    def _prepared(self, batch: Batch) -> Prepared:
         return columns.prepare(batch.groups, batch.dead, self._catalogue.devices, self._catalogue.layouts)
 
     def _ensure_partitions(self, rows: Sequence[Rows]) -> None:

@@ -15,6 +15,9 @@ from rich.text import Text
 from ops.moments import rfc3339
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 
 COLOURS = {
     "running": "green",

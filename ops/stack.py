@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.local import environment, home, stack, status
-from ops.console import Json, print_json, print_rows, progress
+from ops.console import Json, Yes, print_json, print_rows, progress
 
 Only = Annotated[str, typer.Option(help=f"Parts, separated by commas: {', '.join(stack.PARTS)}.")]
 
@@ -55,7 +55,7 @@ def show_status(as_json: Json = False) -> None:
 
 
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Stop the stack and remove its data, secrets and logs."""

@@ -11,7 +11,7 @@ import typer
 
 from deploy.local import environment, home
 from ops import store
-from ops.console import Json, print_json, print_rows, progress
+from ops.console import DryRun, Json, Why, Yes, print_json, print_rows, progress
 from ops.dlq import options
 from ops.dlq import store as letters
 from ops.dlq.letters import printable, readable, state
@@ -28,9 +28,6 @@ from shared.topics import DEAD_LETTER_BYTES
 SHOWN_CHARACTERS = 1_000
 
 dlq = typer.Typer(no_args_is_help=True, help="Look at dead letters, send them again, or give them up.")
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -154,7 +151,7 @@ def discard(
     partition: Partition = None,
     offset: Offset = None,
     everything: Everything = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Yes = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

@@ -9,9 +9,9 @@ import typer
 
 from deploy.local import environment, home
 from ops import store
-from ops.console import Json, print_json, print_rows
+from ops.console import DryRun, Json, Why, Yes, print_json, print_rows
 from ops.offsets import store as decisions
-from ops.offsets.options import All, Choice, DryRun, Partitions, Topic, Why, Yes, look, require_reason
+from ops.offsets.options import All, Choice, Partitions, Topic, look, require_reason
 from ops.offsets.retire import retire
 from ops.offsets.standing import MEANING, Plan, Standing, plan
 from ops.operators import who

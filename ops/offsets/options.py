@@ -16,9 +16,6 @@ Partitions = Annotated[
     list[int] | None, typer.Option("--partition", metavar="N", min=0, help="Which partition; repeatable.")
 ]
 All = Annotated[bool, typer.Option("--all", help="Every partition of the topic that needs a decision.")]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 def require_reason(reason: str) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from deploy.local import environment, home
 from ops import store
-from ops.console import Json, print_json
+from ops.console import DryRun, Json, Why, Yes, print_json
 from ops.offsets import options
 from ops.offsets import store as decisions
 from ops.offsets.standing import Standing, heir, require_gone
@@ -21,7 +21,7 @@ _LOOK_EVERY_S = 0.2
 
 
 def retire(
-    reason: options.Why,
+    reason: Why,
     partition: Annotated[
         list[int], typer.Option("--partition", metavar="N", min=0, help="Which partition; repeatable.")
     ],
@@ -29,8 +29,8 @@ def retire(
     leave: Annotated[
         bool, typer.Option("--leave-unpublished", help="Even if acks or dead letters of it aren't published.")
     ] = False,
-    yes: options.Yes = False,
-    dry_run: options.DryRun = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Close a partition that Kafka has no more, for good: a topic was made again with fewer, or was given up.
