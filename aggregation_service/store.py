@@ -8,16 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from aggregation_service import copying
 from aggregation_service.windows import Dirty, Level, Target
 from shared import pgcopy
-from shared.statistics import PACKED, Partials, unpack
+from shared.statistics import PACKED, Partials, stored, unpack
 from shared.statistics.readings import Readings
 
 _LOCK = "plumbline.aggregation"
 _DAY_S = 86_400
 _ISOLATION = psycopg.IsolationLevel.REPEATABLE_READ
-_UPDATED = ("count", "sum", "sum_error", "min", "max", "m2", "rank_error", "summary")
+_UPDATED = ("count", "sum", "sum_error", "min", "max", "deviation", "rank_error", "summary")
 
 # A frozen aggregator is ended by the server, so that another can take its place.
 _SESSION: LiteralString = """
@@ -204,17 +203,17 @@ class Store:
         self._copy("fresh", rows)
         values = ", ".join(f"{name} = excluded.{name}" for name in _UPDATED)
         self.connection.execute(
-            f"INSERT INTO stats ({copying.COLUMNS}) SELECT {copying.COLUMNS} FROM fresh "  # noqa: S608
+            f"INSERT INTO stats ({stored.COLUMNS}) SELECT {stored.COLUMNS} FROM fresh "  # noqa: S608
             "ON CONFLICT (level, device, metric, bucket) "
             f"DO UPDATE SET {values}, late = stats.late + excluded.late".encode()
         )
 
     def _copy(self, table: LiteralString, rows: Mapping[int, Partials]) -> None:
-        copy_in = f"COPY {table} ({copying.COLUMNS}) FROM STDIN (FORMAT binary)"
+        copy_in = f"COPY {table} ({stored.COLUMNS}) FROM STDIN (FORMAT binary)"
         with self.connection.cursor() as cursor, cursor.copy(copy_in) as copy:
             copy.write(pgcopy.HEADER)
             for width, partials in rows.items():
-                for block in copying.blocks(width, partials):
+                for block in stored.blocks(width, partials):
                     copy.write(block)
             copy.write(pgcopy.TRAILER)
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import psycopg
 from psycopg.rows import dict_row, tuple_row
 
-from api_service.query.partials_copy import SELECTED
 from deploy.local.stack import conninfo
 from shared import db
 from shared.errors import PlumblineError
 from shared.statistics import PACKED
+from shared.statistics.stored import SELECTED
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from api_service.query.partials_copy import decode_partials
 from deploy.local import environment, home
 from ops import comparison, store
 from ops.comparison import Key, Readings
 from ops.console import Json, print_json
 from ops.store import Connection, Piece
 from shared.statistics import unpack
+from shared.statistics.stored import decode_partials
 
 DEVICES_AT_ONCE = 200
 SHOWN = 20

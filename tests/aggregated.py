@@ -98,8 +98,8 @@ def verified(database: Database) -> dict[int, int]:
     )
     stored = rows(
         database,
-        "SELECT level, device_id, name, extract(epoch FROM bucket)::int8, count, sum, min, max, m2, summary FROM stats"
-        " JOIN devices d ON d.id = device JOIN metrics m ON m.id = metric",
+        "SELECT level, device_id, name, extract(epoch FROM bucket)::int8, count, sum, min, max, deviation, summary"
+        " FROM stats JOIN devices d ON d.id = device JOIN metrics m ON m.id = metric",
     )
     found = {row[:4]: row[4:] for row in stored}
     assert len(found) == len(stored)
@@ -116,11 +116,12 @@ def verified(database: Database) -> dict[int, int]:
 
 def assert_row(key: object, row: tuple[Any, ...], values: list[float]) -> None:
     """A row's numbers are those of the values."""
-    count, total, least, greatest, m2, packed = row
+    count, total, least, greatest, deviation, packed = row
     summary, mean = np.frombuffer(packed, "<f8"), math.fsum(values) / len(values)
     assert (count, least, greatest) == (len(values), min(values), max(values)), key
     assert total == pytest.approx(math.fsum(values), rel=1e-12, abs=1e-12), key
-    assert m2 == pytest.approx(math.fsum((value - mean) ** 2 for value in values), rel=1e-9, abs=1e-9), key
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    assert deviation == pytest.approx(math.sqrt(squares / count), rel=1e-9, abs=1e-9), key
     if count <= 400:
         assert summary.tolist() == sorted(values), key
     else:
@@ -132,8 +133,8 @@ def fingerprint(database: Database, before: int) -> object:
     with database.connect() as connection:
         return connection.execute(
             """
-            SELECT md5(string_agg(ROW(level, device, metric, bucket, count, sum, sum_error, min, max, m2, rank_error,
-                summary)::text, '' ORDER BY level, device, metric, bucket))
+            SELECT md5(string_agg(ROW(level, device, metric, bucket, count, sum, sum_error, min, max, deviation,
+                rank_error, summary)::text, '' ORDER BY level, device, metric, bucket))
             FROM stats WHERE bucket < to_timestamp(%s)
             """,
             [before],

@@ -14,11 +14,11 @@ import psycopg
 from psycopg.rows import class_row
 
 from api_service.query import times
-from api_service.query.partials_copy import SELECTED, decode_partials
 from api_service.query.plan import Level, Range
 from api_service.query.store import VISIBLE, like_patterns
 from shared.statistics import PACKED, Partials, unpack
 from shared.statistics.readings import Readings
+from shared.statistics.stored import SELECTED, decode_partials
 
 # Nested loops over the primary keys are right for every question here; the planner, which can't know how little a
 # range holds, is kept from reading whole partitions.

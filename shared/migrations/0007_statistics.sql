@@ -3,6 +3,9 @@ TRUNCATE stats;
 DELETE FROM dirty;
 UPDATE materialized SET until = '-infinity';
 
+-- √(Σ(x − mean)² / count), which a double always holds, in place of the sum of squares, which it often can't.
+ALTER TABLE stats RENAME COLUMN m2 TO deviation;
+
 -- How often stored rows of a device were replaced or removed: who keeps copies of rows compares it. A bucket that is
 -- stored a first time, in order, doesn't count.
 CREATE TABLE device_revisions (
@@ -22,7 +25,7 @@ CREATE TABLE fleet_stats (
     sum_error  float8 NOT NULL,
     min        float8 NOT NULL,
     max        float8 NOT NULL,
-    m2         float8 NOT NULL,
+    deviation  float8 NOT NULL,
     late       int8 NOT NULL,
     rank_error float8 NOT NULL,
     summary    bytea NOT NULL,
@@ -48,3 +51,26 @@ GRANT SELECT ON device_revisions, fleet_stats, fleet_until, fleet_stale
     TO plumbline_aggregation, plumbline_api, plumbline_readonly;
 GRANT INSERT, UPDATE ON device_revisions, fleet_until TO plumbline_aggregation;
 GRANT INSERT, UPDATE, DELETE ON fleet_stats, fleet_stale TO plumbline_aggregation;
+
+-- Rebuilds of stored statistics that operators asked for. What lies before (next_time, next_device) is done: the same
+-- command, given again, goes on there.
+CREATE TABLE backfills (
+    id          int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    who         text NOT NULL,
+    asked_from  text NOT NULL, -- as it was typed
+    asked_to    text NOT NULL,
+    from_time   timestamptz NOT NULL,
+    to_time     timestamptz NOT NULL,
+    levels      int4[] NOT NULL,
+    devices     int4[], -- null: all
+    next_time   timestamptz NOT NULL,
+    next_device int4 NOT NULL DEFAULT 0,
+    readings    int8 NOT NULL DEFAULT 0, -- that were read
+    compared    int8 NOT NULL DEFAULT 0, -- rows that were made again
+    changed     int8 NOT NULL DEFAULT 0, -- of those, the ones that had to be written
+    kept        int8 NOT NULL DEFAULT 0, -- rows whose raw events are gone
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz
+);
+GRANT SELECT ON backfills TO plumbline_readonly;

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.statistics import moments, ragged, summary
 from shared.statistics.keys import Groups, group
-from shared.statistics.partials import Partials, concatenate, empty, means
+from shared.statistics.partials import Partials, concatenate, empty
 from shared.statistics.ragged import Floats, Ints
 
 
@@ -24,22 +24,25 @@ def merge(parts: Sequence[Partials]) -> Partials:
     if groups.order is not None:
         rows = rows.take(groups.order)
     start, n = groups.start, len(groups.start)
-    numbers = {name: np.empty(n) for name in ("sum", "sum_error", "m2")}
-    average = means(rows)
+    numbers = {name: np.empty(n) for name in ("sum", "sum_error", "deviation")}
+    low, high = np.minimum.reduceat(rows.min, start), np.maximum.reduceat(rows.max, start)
+    mean, mean_error = moments.means(rows.sum, rows.sum_error, rows.count)
     for members, group_rows in ragged.by_length(groups.length):
         at = start[group_rows][:, None] + np.arange(members)
         count = rows.count[at]
-        total, error, mean = moments.combined(rows.sum[at], rows.sum_error[at], count)
-        numbers["sum"][group_rows], numbers["sum_error"][group_rows] = total, error
-        numbers["m2"][group_rows] = moments.combined_deviations(rows.m2[at], average[at], count, mean)
+        whole = moments.combined(rows.sum[at], rows.sum_error[at], count)
+        numbers["sum"][group_rows], numbers["sum_error"][group_rows] = whole.sum, whole.sum_error
+        numbers["deviation"][group_rows] = moments.combined_deviations(
+            rows.deviation[at], (mean[at], mean_error[at]), count, whole, low[group_rows], high[group_rows]
+        )
     values, lengths, rank_error = _summaries(rows, groups)
     return Partials(
         device=rows.device[start],
         metric=rows.metric[start],
         bucket=rows.bucket[start],
         count=np.add.reduceat(rows.count, start),
-        min=np.minimum.reduceat(rows.min, start),
-        max=np.maximum.reduceat(rows.max, start),
+        min=low,
+        max=high,
         **numbers,
         late=np.add.reduceat(rows.late, start),
         rank_error=rank_error,

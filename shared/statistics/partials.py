@@ -14,9 +14,9 @@ from shared.statistics.ragged import Floats, Ints
 class Partials:
     """n rows, sorted by (device, metric, bucket); a row's readings are `count` ≥ 1.
 
-    sum + sum_error is the sum (±inf and the mean where a double can't hold it), m2 the sum of squared deviations from
-    the mean, late the readings that came after the bucket was first stored, rank_error the most that a percentile of
-    this row can be off (0: exact).
+    sum + sum_error is the sum (±inf and the mean where a double can't hold it), deviation √(Σ(x − mean)² / count), late
+    the readings that came after the bucket was first stored, rank_error the most that a percentile of this row can be
+    off (0: exact).
     """
 
     device: npt.NDArray[np.int32]
@@ -27,7 +27,7 @@ class Partials:
     sum_error: Floats
     min: Floats
     max: Floats
-    m2: Floats
+    deviation: Floats
     late: Ints
     rank_error: Floats
     summary: Floats  # row after row
@@ -48,7 +48,9 @@ class Partials:
         return replace(self, late=late)
 
 
-ROW_COLUMNS = ("device", "metric", "bucket", "count", "sum", "sum_error", "min", "max", "m2", "late", "rank_error")
+ROW_COLUMNS = (
+    "device", "metric", "bucket", "count", "sum", "sum_error", "min", "max", "deviation", "late", "rank_error"
+)  # fmt: skip
 
 
 def concatenate(parts: Sequence[Partials]) -> Partials:
@@ -95,9 +97,10 @@ def means(partials: Partials) -> Floats:
 
 
 def stddevs(partials: Partials) -> Floats:
-    """The sample standard deviation (n); NaN below two readings and where a double can't hold Σ(x − mean)²."""
-    defined = (partials.count > 1) & np.isfinite(partials.m2)
-    return np.sqrt(np.where(defined, partials.m2, np.nan) / np.maximum(partials.count - 1, 1))
+    """The sample standard deviation (n); NaN below two readings and where a double can't hold it."""
+    with np.errstate(over="ignore"):
+        sample = partials.deviation * np.sqrt(partials.count / np.maximum(partials.count - 1, 1))
+    return np.where((partials.count > 1) & np.isfinite(sample), sample, np.nan)
 
 
 def quantiles(partials: Partials, fractions: Floats) -> Floats:

@@ -20,13 +20,14 @@ def rollup(
     values = groups.arrange(value) + 0.0  # −0.0 equals 0.0, so a sort may leave either first
     lengths = summary.lengths(groups.length)
     summaries, summary_start = np.empty(int(lengths.sum())), ragged.starts(lengths)
-    numbers = {name: np.empty(len(lengths)) for name in ("sum", "sum_error", "min", "max", "m2")}
+    numbers = {name: np.empty(len(lengths)) for name in ("sum", "sum_error", "min", "max", "deviation")}
     for length, rows in ragged.by_length(groups.length):
         readings = ragged.matrix(values, groups.start[rows], length)
         readings.sort(axis=1)
         numbers["min"][rows], numbers["max"][rows] = readings[:, 0], readings[:, -1]
-        numbers["sum"][rows], numbers["sum_error"][rows], mean = moments.compensated(readings)
-        numbers["m2"][rows] = moments.squared_deviations(readings, mean)
+        sums = moments.compensated(readings)
+        numbers["sum"][rows], numbers["sum_error"][rows] = sums.sum, sums.sum_error
+        numbers["deviation"][rows] = moments.deviations(readings, sums.mean, sums.mean_error)
         ragged.put(summaries, summary_start[rows], summary.summarise(readings))
     return Partials(
         device=groups.first(device).astype(np.int32),

@@ -9,11 +9,10 @@ import numpy.typing as npt
 import psycopg
 
 from shared import pgcopy
-from shared.statistics import rollup
+from shared.statistics import rollup, stored
 
 MICROS = 1_000_000
 LEVELS = (60, 3_600, 86_400)
-COLUMNS = "level, device, metric, bucket, count, sum, sum_error, min, max, m2, late, rank_error, summary"
 
 Readings = Mapping[str, float]
 
@@ -76,21 +75,10 @@ class Warehouse:
         made = rollup(device.astype(np.int32), metric.astype(np.int32), bucket, value.view(np.float64))
         first, last = (datetime.fromtimestamp(int(edge) // MICROS, UTC) for edge in (ts.min(), ts.max() + width))
         self.connection.execute("SELECT ensure_stats_partitions(%s, %s, %s)", [level, first, last])
-        with self.connection.cursor().copy(f"COPY stats ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+        with self.connection.cursor().copy(f"COPY stats ({stored.COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
             copy.write(pgcopy.HEADER)
-            ends = np.cumsum(made.summary_length)
-            for row in range(len(made)):
-                one = slice(row, row + 1)
-                summary = made.summary[ends[row] - made.summary_length[row] : ends[row]].astype("<f8")
-                copy.write(
-                    pgcopy.encode(
-                        [
-                            np.array([level], np.int32), made.device[one], made.metric[one], made.bucket[one],
-                            made.count[one], made.sum[one], made.sum_error[one], made.min[one], made.max[one],
-                            made.m2[one], np.array([late]), made.rank_error[one], summary.view(np.uint8)[None, :],
-                        ]
-                    )
-                )  # fmt: skip
+            for block in stored.blocks(level, made.with_late(np.full(len(made), late))):
+                copy.write(block)
             copy.write(pgcopy.TRAILER)
 
     def _columns(self) -> tuple[npt.NDArray[np.int64], ...]:

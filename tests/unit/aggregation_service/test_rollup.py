@@ -44,7 +44,7 @@ def test_levels_are_the_bytes_that_each_alone_would_be() -> None:
     alone = rollup(device, metric, ts.astype("datetime64[h]").astype("datetime64[us]"), value)
     assert got[H].summary.tobytes() == alone.summary.tobytes()
     assert got[H].sum_error.tobytes() == alone.sum_error.tobytes()
-    assert got[H].m2.tobytes() == alone.m2.tobytes()
+    assert got[H].deviation.tobytes() == alone.deviation.tobytes()
 
 
 def test_only_dirty_buckets_of_dirty_devices_are_made_and_late_is_counted_by_metric() -> None:

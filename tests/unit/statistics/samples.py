@@ -1,6 +1,8 @@
 """Distributions that percentiles must be good on, and a reference for their rank error."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -33,6 +35,22 @@ def rolled(values: Floats, device: int = 1, metric: int = 1, second: int = 0) ->
     return rollup(
         np.full(n, device, np.int32), np.full(n, metric, np.int32), np.full(n, bucket_at(second)), np.asarray(values)
     )
+
+
+def exact_stddev(values: Sequence[float]) -> float:
+    """The sample standard deviation by exact arithmetic; NaN below two values and where a double can't hold it."""
+    if len(values) < 2:
+        return math.nan
+    exact = [Fraction(value) for value in values]
+    mean = sum(exact) / len(exact)
+    variance = Fraction(sum((value - mean) ** 2 for value in exact), len(exact) - 1)
+    # An integer root of 128 bits.
+    shift = 128 - (variance.numerator.bit_length() - variance.denominator.bit_length()) // 2
+    root = Fraction(math.isqrt(int(variance * Fraction(4) ** shift))) / Fraction(2) ** shift
+    try:
+        return float(root)
+    except OverflowError:
+        return math.nan
 
 
 def rank_error(values: Floats, answer: float, fraction: float) -> float:

@@ -4,11 +4,11 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.statistics import Partials, means, merge, quantiles, rank_errors, stddevs, sums
-from tests.unit.statistics.samples import DISTRIBUTIONS, rank_error, rolled
+from tests.unit.statistics.samples import DISTRIBUTIONS, exact_stddev, rank_error, rolled
 from tests.unit.statistics.test_rollup import assert_same_bytes
 
 FRACTIONS = np.array([0.001, 0.01, 0.1, 0.25, 0.333, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999])
@@ -22,7 +22,7 @@ def test_a_merge_of_rollups_is_the_rollup_of_all(groups: list[list[float]]) -> N
     for exact in ("count", "min", "max", "rank_error", "summary", "summary_length"):
         assert getattr(merged, exact).tobytes() == getattr(whole, exact).tobytes(), exact
     np.testing.assert_allclose(sums(merged), sums(whole), rtol=1e-12)
-    np.testing.assert_allclose(merged.m2, whole.m2, rtol=1e-12)
+    np.testing.assert_allclose(merged.deviation, whole.deviation, rtol=1e-12)
 
 
 def test_many_exact_members_give_the_very_grid_of_their_values() -> None:
@@ -31,6 +31,26 @@ def test_many_exact_members_give_the_very_grid_of_their_values() -> None:
     whole = rolled(values)
     assert merged.summary.tobytes() == whole.summary.tobytes()
     assert merged.rank_error.tolist() == whole.rank_error.tolist() == [1 / 400]
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.lists(finite, min_size=1, max_size=10), min_size=1, max_size=6))
+@example([[1e15, 1e15 + 1], [1e15 + 1]])
+@example([[1e300], [1e-300, -1e300]])
+@example([[1.7e308, -1.7e308], [1.7e308]])
+@example([[0.0], [5e-324]])
+def test_stddev_of_a_merge_is_given_wherever_a_double_holds_it(groups: list[list[float]]) -> None:
+    parts = merge([rolled(np.array(group), second=number) for number, group in enumerate(groups)])
+    answer = stddevs(merge([rolled(np.array(group)) for group in groups]))[0]
+    exact = exact_stddev(list(itertools.chain(*groups)))
+    # Where a part's sum is too large for a double, its mean has only 53 bits (a last bit is 2⁹⁷¹).
+    rounded = 0.0 if np.isfinite(parts.sum).all() else 2.0**971
+    if not math.isnan(exact) and exact > 1.797693134862e308:
+        assert math.isnan(answer) or answer > 1.797693134861e308  # a last bit decides
+    else:
+        np.testing.assert_allclose(answer, exact, rtol=1e-12, atol=max(rounded, 1e-320))
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
@@ -105,7 +125,7 @@ def test_sums_that_overflow_keep_their_mean() -> None:
     merged = merge([huge, huge, rolled(np.array([0.0] * 4))])
     assert math.isnan(sums(merged)[0])
     assert means(merged)[0] == pytest.approx(0.8e308)
-    assert math.isnan(stddevs(merged)[0])
+    assert stddevs(merged)[0] == pytest.approx(exact_stddev([1.5e308, 1.7e308] * 2 + [0.0] * 4), rel=1e-12)
     assert (
         sums(merge([rolled(np.array([1.7e308])), rolled(np.array([1.7e308])), rolled(np.array([-1.7e308]))]))[0]
         == 1.7e308
