@@ -35,13 +35,24 @@ CREATE TABLE fleet_until (
     level int4 PRIMARY KEY,
     until timestamptz NOT NULL DEFAULT '-infinity'
 );
--- Whoever changes rows of `stats` below fleet_until names their buckets here, in the same transaction.
+-- Whoever changes rows of `stats` below fleet_until names their buckets here, in the same transaction. A log without a
+-- unique key: two that change rows of different devices don't wait for each other. Before anything else, so before its
+-- snapshot, such a transaction does LOCK TABLE fleet_until IN ROW SHARE MODE, and one that moves fleet_until or deletes
+-- from here IN EXCLUSIVE MODE: neither overlooks what the other did.
 CREATE TABLE fleet_stale (
     level  int4 NOT NULL,
     metric int4 NOT NULL,
-    bucket timestamptz NOT NULL,
-    PRIMARY KEY (level, metric, bucket)
+    bucket timestamptz NOT NULL
 );
+CREATE INDEX fleet_stale_key ON fleet_stale (level, metric, bucket);
+
+-- Which aggregator has the turn: who takes it raises `epoch`, and each transaction of its workers holds the row of
+-- their epoch FOR SHARE. So the work of one that lost its turn is either committed before the next begins, or refused.
+CREATE TABLE aggregation_turn (epoch int8 NOT NULL);
+INSERT INTO aggregation_turn VALUES (0);
+
+-- The log is worked newest first: no round may sort or count the whole of it.
+CREATE INDEX dirty_bucket_device ON dirty (bucket, device);
 
 -- A grid of doubles doesn't compress: trying costs time at every write, and a copy at every read.
 ALTER TABLE stats ALTER COLUMN summary SET STORAGE EXTERNAL;
@@ -51,6 +62,7 @@ GRANT SELECT ON device_revisions, fleet_stats, fleet_until, fleet_stale
     TO plumbline_aggregation, plumbline_api, plumbline_readonly;
 GRANT INSERT, UPDATE ON device_revisions, fleet_until TO plumbline_aggregation;
 GRANT INSERT, UPDATE, DELETE ON fleet_stats, fleet_stale TO plumbline_aggregation;
+GRANT SELECT, UPDATE ON aggregation_turn TO plumbline_aggregation;
 
 -- Rebuilds of stored statistics that operators asked for. What lies before (next_time, next_device) is done: the same
 -- command, given again, goes on there.
