@@ -57,6 +57,38 @@ CREATE INDEX dirty_bucket_device ON dirty (bucket, device);
 -- A grid of doubles doesn't compress: trying costs time at every write, and a copy at every read.
 ALTER TABLE stats ALTER COLUMN summary SET STORAGE EXTERNAL;
 ALTER TABLE fleet_stats ALTER COLUMN summary SET STORAGE EXTERNAL;
+-- As before (0003), but new partitions take over how the summary is stored.
+CREATE OR REPLACE FUNCTION ensure_stats_partitions(of_level int4, from_time timestamptz, to_time timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    unit text := CASE WHEN of_level < 3600 THEN 'day' WHEN of_level < 86400 THEN 'month' ELSE 'year' END;
+    pattern text := CASE unit WHEN 'day' THEN 'YYYYMMDD' WHEN 'month' THEN 'YYYYMM' ELSE 'YYYY' END;
+    parent text := 'stats_' || of_level;
+    start timestamptz;
+    name text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('plumbline.partitions'));
+    IF to_regclass('public.' || parent) IS NULL THEN
+        EXECUTE format(
+            'CREATE TABLE public.%I PARTITION OF public.stats FOR VALUES IN (%L) PARTITION BY RANGE (bucket)',
+            parent, of_level
+        );
+    END IF;
+    FOR start IN
+        SELECT generate_series(date_trunc(unit, from_time), to_time - interval '1 microsecond', ('1 ' || unit)::interval)
+    LOOP
+        name := parent || '_' || to_char(start, pattern);
+        CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.' || name) AND relispartition);
+        EXECUTE format(
+            'CREATE TABLE public.%I (LIKE public.stats INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', name
+        );
+        EXECUTE format(
+            'ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+            parent, name, start, start + ('1 ' || unit)::interval
+        );
+    END LOOP;
+END $$;
 
 GRANT SELECT ON device_revisions, fleet_stats, fleet_until, fleet_stale
     TO plumbline_aggregation, plumbline_api, plumbline_readonly;
