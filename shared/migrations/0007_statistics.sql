@@ -14,8 +14,8 @@ CREATE TABLE device_revisions (
 ) WITH (fillfactor = 50);
 
 -- Statistics across all devices, merged from the rows of `stats`: what a question about the fleet would otherwise
--- have to read a thousand times. A bucket below `until` (fleet_until) that isn't in `fleet_stale` is complete: no row
--- then means no readings.
+-- have to read a thousand times. A bucket in [since, until) (fleet_until) that isn't in `fleet_stale` is complete: no
+-- row then means no readings.
 CREATE TABLE fleet_stats (
     level      int4 NOT NULL,
     metric     int4 NOT NULL,
@@ -31,9 +31,11 @@ CREATE TABLE fleet_stats (
     summary    bytea NOT NULL,
     PRIMARY KEY (level, metric, bucket)
 );
+-- The range grows at both ends, history backwards: the last hours, which are asked for most, don't wait for months.
 CREATE TABLE fleet_until (
     level int4 PRIMARY KEY,
-    until timestamptz NOT NULL DEFAULT '-infinity'
+    since timestamptz NOT NULL, -- -infinity: all history is done
+    until timestamptz NOT NULL
 );
 -- Whoever changes rows of `stats` below fleet_until names their buckets here, in the same transaction. A log without a
 -- unique key: two that change rows of different devices don't wait for each other. Before anything else, so before its
