@@ -46,7 +46,7 @@ CREATE TABLE fleet_stale (
     metric int4 NOT NULL,
     bucket timestamptz NOT NULL
 );
-CREATE INDEX fleet_stale_key ON fleet_stale (level, metric, bucket);
+CREATE INDEX fleet_stale_key ON fleet_stale (bucket, level, metric); -- worked in newest first
 
 -- Which aggregator has the turn: who takes it raises `epoch`, and each transaction of its workers holds the row of
 -- their epoch FOR SHARE. So the work of one that lost its turn is either committed before the next begins, or refused.
