@@ -17,7 +17,10 @@ from shared import lifecycle
 from tests import servers
 from tests.benchmarks.figures import say
 
-ALL = ("simulator", "ingestion", "variants", "latency", "memory", "growth", "processes", "aggregation")
+ALL = (
+    *("simulator", "ingestion", "variants", "latency", "memory", "growth", "processes"),
+    *("aggregation", "questions"),
+)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from aggregation_service.metrics import Metrics
 from aggregation_service.scheduler import Scheduler
 from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store
+from aggregation_service.team import Team
 from shared import lifecycle, pgcopy
 from shared.errors import PlumblineError
 from shared.failpoints import Failpoints
@@ -120,12 +121,13 @@ def aggregate(conninfo: str, readings: int) -> float:
     """Seconds of one run of the service on all levels, as a fresh process would do it."""
     settings = AggregationSettings.model_validate({"database_url": conninfo})
     store = Store(conninfo)
-    scheduler = Scheduler(settings, store, Metrics(CollectorRegistry()), Failpoints(""))
+    team = Team([Store(conninfo) for _ in range(settings.aggregation_workers)])
+    scheduler = Scheduler(settings, store, team, Metrics(CollectorRegistry()), Failpoints(""))
     started = time.perf_counter()
     scheduler.run_once(threading.Event())
     elapsed = time.perf_counter() - started
     stored = store.connection.execute("SELECT level, sum(count)::int8 FROM stats GROUP BY level").fetchall()
-    store.close()
+    scheduler.close()
     if dict(stored) != dict.fromkeys(settings.levels(), readings):
         raise PlumblineError(f"the benchmark's statistics are wrong: {stored} of {readings} readings")
     return elapsed

@@ -1,8 +1,5 @@
 """The ingestion service under measurement: real processes with their ordinary settings."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +8,11 @@ from dataclasses import dataclass, field
 import psycopg
 
 from shared.errors import PlumblineError
+from tests.benchmarks.service import Process, running
 from tests.benchmarks.usage import Meter, written
 from tests.servers import Database, Topics
 
 _POLL_S = 0.02
-_STOP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Run:
 class Services:
     """Ingestion processes of one group, and a connection to look at what they committed."""
 
-    def __init__(self, processes: list["subprocess.Popen[bytes]"], topics: Topics, look: psycopg.Connection) -> None:
+    def __init__(self, processes: list[Process], topics: Topics, look: psycopg.Connection) -> None:
         self._processes = processes
         self._topics = topics
         self.look = look
@@ -62,7 +59,7 @@ class Services:
 
     def meter(self) -> Meter:
         """Counts CPU seconds from now on."""
-        return Meter(self.pids, self._topics.settings.kafka_bootstrap_servers, self.look)
+        return Meter(self.pids, self.look, self._topics.settings.kafka_bootstrap_servers)
 
     def owners(self) -> int:
         """How many of them own partitions; 0 until each partition is claimed."""
@@ -106,22 +103,10 @@ class Services:
 @contextmanager
 def services(topics: Topics, database: Database, count: int = 1, **settings: object) -> Iterator[Services]:
     """So many ingestion processes for the length of the block; `settings` are added to their environment."""
-    environment = {**os.environ, **topics.environment(), **database.environment("ingestion")}
-    environment |= {"CONSUMER_GROUP": f"{topics.settings.topic_readings}-{database.name}", "LOG_LEVEL": "warning"}
-    environment |= {name: str(value) for name, value in settings.items()}
-    argv = [sys.executable, "-m", "ingestion_service"]
-    processes = [subprocess.Popen(argv, env=environment, stdout=sys.stderr) for _ in range(count)]
-    try:
-        with database.connect() as look:
-            yield Services(processes, topics, look)
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    environment = {**topics.environment(), **database.environment("ingestion")}
+    environment |= {"CONSUMER_GROUP": f"{topics.settings.topic_readings}-{database.name}"}
+    with running("ingestion_service", {**environment, **settings}, count) as processes, database.connect() as look:
+        yield Services(processes, topics, look)
 
 
 def consume(topics: Topics, database: Database, expected: Outcome) -> Run:

@@ -55,7 +55,7 @@ def bare_copy(load: Load, data: list[bytes]) -> Copied:
         days = np.unique(load.turns_s // 86_400).astype("datetime64[D]").tolist()
         connection.execute("SELECT ensure_event_partitions(%s::date[])", [days])
         settle(database)
-        began, meter = time.perf_counter(), Meter([], os.environ["KAFKA_BOOTSTRAP_SERVERS"], connection)
+        began, meter = time.perf_counter(), Meter([], connection)
         for block in data:
             with connection.cursor().copy(
                 "COPY events (device, ts, layout, values, extras) FROM STDIN (FORMAT binary)"

@@ -18,23 +18,26 @@ _WRITTEN_NAMES = ("wal_bytes", "wal_full_pages", "checkpoints", "checkpoint_buff
 
 
 class Meter:
-    """CPU seconds of the services, of the broker and of Postgres since it was made."""
+    """CPU seconds of the services, of Postgres and, if it has a part in it, of the broker, since it was made."""
 
-    def __init__(self, services: Sequence[int], bootstrap_servers: str, connection: psycopg.Connection) -> None:
+    def __init__(
+        self, services: Sequence[int], connection: psycopg.Connection, bootstrap_servers: str | None = None
+    ) -> None:
         self._services = [psutil.Process(pid) for pid in services]
-        self._broker = psutil.Process(_listening(int(bootstrap_servers.rpartition(":")[2])))
+        broker = bootstrap_servers and _listening(int(bootstrap_servers.rpartition(":")[2]))
+        self._broker = psutil.Process(broker) if broker else None
         backend = psutil.Process(connection.info.backend_pid)
         self._postmaster = backend.parent() or backend
         self._began = self._now()
 
     def cpu_seconds(self) -> dict[str, float]:
-        """So far: `service`, `broker`, `postgres`."""
+        """So far: `service`, `postgres`, `broker`."""
         return {name: round(now - self._began[name], 2) for name, now in self._now().items()}
 
     def _now(self) -> dict[str, float]:
         return {
             "service": sum(map(_own, self._services)),
-            "broker": _own(self._broker),
+            **({"broker": _own(self._broker)} if self._broker else {}),
             "postgres": _with_children(self._postmaster),
         }
 
@@ -47,7 +50,12 @@ def written(connection: psycopg.Connection) -> dict[str, int]:
 
 def per_million(cpu: dict[str, float], events: int) -> dict[str, float]:
     """CPU seconds a million events."""
-    return {name: round(seconds * 1_000_000 / events, 2) for name, seconds in cpu.items()}
+    return per(1_000_000, cpu, events)
+
+
+def per(many: int, cpu: dict[str, float], count: int) -> dict[str, float]:
+    """CPU seconds for so many of what `count` were done of."""
+    return {name: round(seconds * many / count, 2) for name, seconds in cpu.items()}
 
 
 def _own(process: psutil.Process) -> float:

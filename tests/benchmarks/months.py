@@ -1,0 +1,91 @@
+"""What the questions are about: a fleet's last 25 hours and, before them, months; and what they have to answer.
+
+An event every 10 s of each device lately, and 480 of them on each older day, which is more than a summary keeps single
+values of. Of the older days the aggregator computes those of some devices; their rows are copied for the others.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+
+from shared.errors import PlumblineError
+from tests.benchmarks.asking import body
+from tests.benchmarks.fleet import DEVICES, Stretch
+from tests.benchmarks.load import DAY_S
+
+STEP_S, HOUR_S = 10, 3_600
+MODELS = range(1, 51)  # whose older days are computed
+_DAY_EVENTS = 480
+_AHEAD_S = 1_200  # events that happen while we ask are there already: ingestion that costs nothing
+_CUT_DAYS = 3  # the oldest ones, which a question's range may cut: there it needs the finer levels
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a device's metric; `counts`: what buckets have to count, by their start in epoch seconds."""
+
+    name: str
+    parameters: str
+    counts: dict[int, int]
+
+    def target(self, device_id: str, metric: str) -> str:
+        """The request's."""
+        return f"/stats?device_id={device_id}&metric={metric}&{self.parameters}"
+
+    def check(self, answer: bytes) -> None:
+        """Raises PlumblineError if the answer is wrong."""
+        rows = json.loads(body(answer))["rows"]
+        counts = {int(np.datetime64(row["start"][:-1], "s").astype(np.int64)): row["count"] for row in rows}
+        if wrong := {start: counts.get(start) for start, n in self.counts.items() if counts.get(start) != n}:
+            raise PlumblineError(f"the benchmark's answer is wrong: {self.name}: {wrong}")
+
+
+def questions(now: int, days: int) -> tuple[Question, Question, Question]:
+    """To be asked within the hour: the last day by hour up to now, the same of whole hours, the last months by day."""
+    hour, day = now - now % HOUR_S, now - now % DAY_S
+    hours = {hour - n * HOUR_S: HOUR_S // STEP_S for n in range(24, 0, -1)}
+    uncut = {start: count for start, count in hours.items() if start > hour - DAY_S}
+    whole_days = {day - n * DAY_S: _DAY_EVENTS for n in range(3, days)}
+    return (
+        Question("24 h by hour", "from=-24h&bucket=1h", uncut),
+        Question("24 h by hour, closed", f"from={hour - DAY_S}&to={hour}&bucket=1h", hours),
+        Question(f"{days} days by day", f"from=-{days}d&bucket=1d", whole_days),
+    )
+
+
+def recent(now: int, devices: range) -> Stretch:
+    """The last 25 hours, and what comes while we ask."""
+    start = now - now % HOUR_S - 25 * HOUR_S
+    return Stretch(start, (now + _AHEAD_S - start) // STEP_S, STEP_S, devices)
+
+
+def older(now: int, days: int) -> list[Stretch]:
+    """Some minutes at noon of each earlier day, oldest first."""
+    today = now // DAY_S
+    return [Stretch((today - n) * DAY_S + DAY_S // 2, _DAY_EVENTS, 1, MODELS) for n in range(days, 2, -1)]
+
+
+def copy_older(connection: psycopg.Connection, stretches: Sequence[Stretch]) -> None:
+    """Gives every device the older rows of one of MODELS."""
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'stats'::regclass AND attnum > 0 AND NOT attisdropped"
+    names = [name for (name,) in connection.execute(columns)]
+    values = [f"device + n * {len(MODELS)}" if name == "device" else name for name in names]
+    connection.execute(
+        f"""
+        INSERT INTO stats ({", ".join(names)})
+        SELECT {", ".join(values)} FROM stats CROSS JOIN generate_series(1, {DEVICES // len(MODELS) - 1}) AS n
+        WHERE device < {MODELS.stop} AND bucket <= to_timestamp({stretches[-1].start_s})
+            AND (level = {DAY_S} OR bucket < to_timestamp({stretches[_CUT_DAYS - 1].start_s}))
+        """.encode()  # noqa: S608  made of constants
+    )
+    connection.execute("VACUUM ANALYZE stats")
+
+
+def forget(connection: psycopg.Connection) -> None:
+    """The next run stores everything anew."""
+    connection.execute("TRUNCATE stats, dirty, fleet_stats, fleet_stale")
+    connection.execute("UPDATE materialized SET until = '-infinity'")
+    connection.execute("UPDATE fleet_until SET until = '-infinity'")
