@@ -43,10 +43,10 @@ class Fleet:
         self._failpoints = failpoints
         self._strides: dict[int, Stride] = {}
 
-    def run(self, stop: threading.Event, *, late: bool) -> bool:
-        """A while's work; `late`: late data waits, so what it changes is not made again yet.
+    def run(self, stop: threading.Event, *, late: bool, history: bool) -> bool:
+        """A while's work; `late`: late data waits, so what it changes is not made again yet; `history`: backwards too.
 
-        True: history is left for the next run, which should follow at once.
+        True: buckets are left for the next run, which should follow at once.
         """
         until = time.monotonic() + _EXTEND_S
         levels = {level.width: level for level in self._store.levels()}
@@ -56,7 +56,7 @@ class Fleet:
                     levels[width] = self._extend(levels[width], ahead)
             if not late:
                 self._again(stop)
-            while not self._over(until, stop) and (level := newest(levels.values())):
+            while history and not self._over(until, stop) and (level := newest(levels.values())):
                 before = backward(level, self._stride(level.width).buckets, self._store.partitions(level.width))
                 levels[level.width] = self._extend(level, before)
         except psycopg.errors.LockNotAvailable:

@@ -76,7 +76,7 @@ class Scheduler:
             self._failpoints.hit("aggregation.after_watermarks")
             self._materialiser.run(stop)
             late = self._repairer.run(stop)
-            self.more = self._fleet.run(stop, late=late) or late
+            self.more = self._fleet.run(stop, late=late, history=True) or late
             self._store.clear_outbox(_ACKS)
         self._report()
         return True
