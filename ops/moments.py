@@ -50,6 +50,19 @@ def at(micros: int) -> datetime:
         raise PlumblineError("the time lies outside of the years 1 to 9999 → check its unit") from None
 
 
+def micros(when: datetime) -> int:
+    """Microseconds since 1970."""
+    return (when - _EPOCH) // timedelta(microseconds=1)
+
+
 def rfc3339(when: datetime) -> str:
     """In UTC, to the microsecond."""
     return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def bucket_name(width_s: int) -> str:
+    """A bucket's width as users write it: 1m, 15m, 1h, 1d."""
+    for unit, seconds in (("d", 86_400), ("h", 3_600)):
+        if width_s % seconds == 0:
+            return f"{width_s // seconds}{unit}"
+    return f"{width_s // 60}m"

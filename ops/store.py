@@ -1,21 +1,16 @@
 """Every query of the operator's commands."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import psycopg
-from psycopg.rows import dict_row, tuple_row
+from psycopg.rows import dict_row
 
 from deploy.local.stack import conninfo
 from shared import db
 from shared.errors import PlumblineError
-from shared.statistics import PACKED
-from shared.statistics.stored import SELECTED
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -47,33 +42,6 @@ PROGRESS = """
 """
 
 NEWEST_EVENT = "SELECT max(ts) AS ts FROM events WHERE ts > %s"
-
-EVENT_DAYS = """
-    SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = 'events'::regclass
-    ORDER BY day
-"""
-
-DIRTY = """
-    SELECT DISTINCT device, (extract(epoch FROM bucket) * 1000000)::int8 AS bucket
-    FROM dirty
-    WHERE device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
-"""
-
-EVENTS = f"""
-    SELECT {PACKED} FROM events
-    WHERE device = ANY (%(devices)s) AND ts >= %(start)s AND ts < %(end)s
-    GROUP BY layout, device
-"""  # noqa: S608  made of constants
-
-STATISTICS = f"""
-    COPY (
-        SELECT {SELECTED} FROM stats s
-        WHERE level = %(level)s AND device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
-        GROUP BY s.device, s.metric
-    ) TO STDOUT (FORMAT binary)
-"""  # noqa: S608  made of constants
 
 
 @contextmanager
@@ -157,63 +125,3 @@ def offsets(connection: Connection) -> dict[tuple[str, int], int]:
     """Each partition's next offset, by topic and partition."""
     rows = connection.execute("SELECT topic, partition, next_offset FROM kafka_offsets").fetchall()
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some devices (ids) on [start, end)."""
-
-    start: datetime
-    end: datetime
-    devices: Sequence[int]
-
-    def parameters(self) -> dict[str, Any]:
-        """For the queries here."""
-        return {"start": self.start, "end": self.end, "devices": list(self.devices)}
-
-
-def event_days(connection: Connection) -> list[date]:
-    """The UTC days that have a partition of events, in order."""
-    return [row["day"] for row in connection.execute(EVENT_DAYS)]
-
-
-def device_ids(connection: Connection) -> list[int]:
-    """All devices."""
-    return [row["id"] for row in connection.execute("SELECT id FROM devices ORDER BY id")]
-
-
-def series_names(connection: Connection) -> tuple[dict[int, str], dict[int, str]]:
-    """Devices and metrics by id."""
-    devices = connection.execute("SELECT id, device_id AS name FROM devices").fetchall()
-    metrics = connection.execute("SELECT id, name FROM metrics").fetchall()
-    return {row["id"]: row["name"] for row in devices}, {row["id"]: row["name"] for row in metrics}
-
-
-def layouts(connection: Connection) -> dict[int, npt.NDArray[np.int32]]:
-    """The metric ids of each layout."""
-    rows = connection.execute("SELECT id, metric_ids FROM layouts")
-    return {row["id"]: np.array(row["metric_ids"], np.int32) for row in rows}
-
-
-def materialized(connection: Connection) -> dict[int, datetime]:
-    """How far each level (in seconds) is stored; not the levels that haven't begun."""
-    rows = connection.execute("SELECT level, until FROM materialized WHERE isfinite(until) ORDER BY level")
-    return {row["level"]: row["until"] for row in rows}
-
-
-def dirty(connection: Connection, piece: Piece) -> set[tuple[int, int]]:
-    """(device, bucket of the finest level in µs since 1970) with late events that aren't counted in yet."""
-    rows = connection.execute(DIRTY, piece.parameters())
-    return {(row["device"], row["bucket"]) for row in rows}
-
-
-def packed_events(connection: Connection, piece: Piece) -> list[tuple[int, bytes]]:
-    """The piece's events as shared.statistics.unpack takes them."""
-    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        return cursor.execute(EVENTS.encode(), piece.parameters()).fetchall()
-
-
-def copy_statistics(connection: Connection, piece: Piece, level: int) -> bytes:
-    """The piece's stored statistics as binary COPY, for decode_partials."""
-    with connection.cursor().copy(STATISTICS.encode(), {**piece.parameters(), "level": level}) as copy:
-        return b"".join(copy)

@@ -1,0 +1,138 @@
+"""The SQL of plumbline verify."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psycopg.rows import tuple_row
+
+from ops.store import Connection
+from shared.statistics import PACKED, Partials
+from shared.statistics.stored import FLEET_SELECTED, SELECTED, decode_partials
+
+EVENT_DAYS = """
+    SELECT (extract(epoch FROM to_date(right(c.relname, 8), 'YYYYMMDD')) * 1000000)::int8 AS day
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'events'::regclass
+    ORDER BY day
+"""
+
+DIRTY = """
+    SELECT DISTINCT device, (extract(epoch FROM bucket) * 1000000)::int8 AS bucket
+    FROM dirty
+    WHERE device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
+"""
+
+EVENTS = f"""
+    SELECT {PACKED} FROM events
+    WHERE device = ANY (%(devices)s) AND ts >= %(start)s AND ts < %(end)s
+        AND (%(layouts)s::int4[] IS NULL OR layout = ANY (%(layouts)s))
+    GROUP BY layout, device
+"""  # noqa: S608  made of constants
+
+STATISTICS = f"""
+    COPY (
+        SELECT {SELECTED} FROM stats s
+        WHERE level = %(level)s AND device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
+            AND metric = ANY (%(metrics)s)
+        GROUP BY s.device, s.metric
+    ) TO STDOUT (FORMAT binary)
+"""  # noqa: S608  made of constants
+
+FLEET = f"""
+    COPY (
+        SELECT {FLEET_SELECTED} FROM fleet_stats s
+        WHERE level = %(level)s AND metric = ANY (%(metrics)s) AND bucket >= %(start)s AND bucket < %(end)s
+            AND NOT EXISTS (
+                SELECT FROM fleet_stale f WHERE f.level = s.level AND f.metric = s.metric AND f.bucket = s.bucket
+            )
+        GROUP BY s.metric
+    ) TO STDOUT (FORMAT binary)
+"""  # noqa: S608  made of constants
+
+STALE = """
+    SELECT metric, (extract(epoch FROM bucket) * 1000000)::int8 AS bucket FROM fleet_stale
+    WHERE level = %(level)s AND metric = ANY (%(metrics)s) AND bucket >= %(start)s AND bucket < %(end)s
+"""
+
+UNTIL = """
+    SELECT level, (extract(epoch FROM until) * 1000000)::int8 AS until FROM {table} WHERE isfinite(until) ORDER BY level
+"""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some devices (ids) and metrics (ids) on [start, end); `layouts` None: all."""
+
+    start: datetime
+    end: datetime
+    devices: Sequence[int]
+    metrics: Sequence[int]
+    layouts: Sequence[int] | None = None
+
+    def parameters(self, **more: object) -> dict[str, Any]:
+        """For the queries here."""
+        lists = {"devices": list(self.devices), "metrics": list(self.metrics)}
+        layouts = None if self.layouts is None else list(self.layouts)
+        return {"start": self.start, "end": self.end, **lists, "layouts": layouts, **more}
+
+
+def event_days(connection: Connection) -> list[int]:
+    """The UTC days that have a partition of events, in order: µs since 1970."""
+    return [row["day"] for row in connection.execute(EVENT_DAYS)]
+
+
+def names(connection: Connection) -> tuple[dict[int, str], dict[int, str]]:
+    """Devices and metrics by id, in the ids' order."""
+    devices = connection.execute("SELECT id, device_id AS name FROM devices ORDER BY id").fetchall()
+    metrics = connection.execute("SELECT id, name FROM metrics ORDER BY id").fetchall()
+    return {row["id"]: row["name"] for row in devices}, {row["id"]: row["name"] for row in metrics}
+
+
+def layouts(connection: Connection) -> dict[int, npt.NDArray[np.int32]]:
+    """The metric ids of each layout."""
+    rows = connection.execute("SELECT id, metric_ids FROM layouts")
+    return {row["id"]: np.array(row["metric_ids"], np.int32) for row in rows}
+
+
+def materialized(connection: Connection) -> dict[int, int]:
+    """How far each level (in seconds) is stored, in µs since 1970; not the levels that haven't begun."""
+    return {row["level"]: row["until"] for row in connection.execute(UNTIL.format(table="materialized").encode())}
+
+
+def fleet_until(connection: Connection) -> dict[int, int]:
+    """How far the rows across devices of each level are complete; as above."""
+    return {row["level"]: row["until"] for row in connection.execute(UNTIL.format(table="fleet_until").encode())}
+
+
+def dirty(connection: Connection, piece: Piece) -> set[tuple[int, int]]:
+    """(device, bucket of the finest level in µs since 1970) with late events that aren't counted in yet."""
+    rows = connection.execute(DIRTY, piece.parameters())
+    return {(row["device"], row["bucket"]) for row in rows}
+
+
+def packed_events(connection: Connection, piece: Piece) -> list[tuple[int, bytes]]:
+    """The piece's events as shared.statistics.unpack takes them."""
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        return cursor.execute(EVENTS.encode(), piece.parameters()).fetchall()
+
+
+def statistics(connection: Connection, piece: Piece, level: int) -> Partials:
+    """The piece's stored rows of a level."""
+    with connection.cursor().copy(STATISTICS.encode(), piece.parameters(level=level)) as copy:
+        return decode_partials(b"".join(copy))
+
+
+def fleet(connection: Connection, piece: Piece, level: int) -> Partials:
+    """The rows across devices of a level that aren't stale; their device is 0."""
+    with connection.cursor().copy(FLEET.encode(), piece.parameters(level=level)) as copy:
+        return decode_partials(b"".join(copy))
+
+
+def stale(connection: Connection, piece: Piece, level: int) -> set[tuple[int, int]]:
+    """(metric, bucket) of rows across devices that are to be made again."""
+    rows = connection.execute(STALE, piece.parameters(level=level))
+    return {(row["metric"], row["bucket"]) for row in rows}
