@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -49,7 +49,7 @@ class Question:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Span:
     """Absolute: [start, end) in microseconds, and the edges of its buckets."""
 
@@ -61,6 +61,17 @@ class Span:
     @property
     def buckets(self) -> int:
         return max(0, len(self.edges) - 1)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where its buckets begin."""
+        starts: list[int] = self.edges[:-1].tolist()
+        return starts
+
+    def whole(self, until: int) -> tuple[int, int]:
+        """The numbers of the buckets, first and behind the last, that it doesn't cut and that end by `until`."""
+        low = int(np.searchsorted(self.edges, self.start, "left"))
+        return low, max(low, int(np.searchsorted(self.edges, min(self.end, until), "right")) - 1)
 
 
 def read(pairs: Pairs, most_rows: int) -> Question:

@@ -13,6 +13,8 @@ from api_service.query.question import Question, percentile_name
 from api_service.query.tile import Series, Tile
 from shared.statistics import means, quantiles, rank_errors, stddevs, sums
 
+_FINAL = -4  # its place among a row's values
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -23,6 +25,11 @@ class Row:
     start: int
     end: int
     values: tuple[Any, ...]
+
+    @property
+    def final(self) -> bool:
+        """Only late data can change it."""
+        return bool(self.values[_FINAL])
 
 
 def names(question: Question) -> list[str]:

@@ -27,6 +27,7 @@ SELECT now() AS as_of,
     (SELECT watermark FROM watermarks WHERE isfinite(watermark) ORDER BY level LIMIT 1) AS watermark,
     ARRAY(SELECT level FROM materialized WHERE isfinite(until) ORDER BY level) AS widths,
     ARRAY(SELECT until FROM materialized WHERE isfinite(until) ORDER BY level) AS untils,
+    pg_postmaster_start_time()::text || ' ' || 'stats'::regclass::oid AS server,
     set_config('enable_hashjoin', 'off', true) AS hashjoin, set_config('enable_mergejoin', 'off', true) AS mergejoin
 """
 
@@ -54,6 +55,14 @@ CROSS JOIN LATERAL (
 ) sent
 ORDER BY page.device_id
 """  # noqa: S608  made of constants
+
+_NAMED = """
+SELECT d.device_id, d.id, coalesce(r.revision, 0) AS revision,
+    ARRAY(SELECT layout FROM device_layouts dl WHERE dl.device = d.id) AS layouts,
+    EXISTS (SELECT FROM dirty WHERE device = d.id) AS dirty
+FROM devices d LEFT JOIN device_revisions r ON r.device = d.id
+WHERE d.device_id = ANY (%s)
+"""
 
 _COUNT_DEVICES = f"SELECT count(*) FROM devices d WHERE {VISIBLE} AND d.device_id = ANY (%(device_ids)s)"  # noqa: S608
 
@@ -122,6 +131,7 @@ class Frame:
     watermark: datetime | None
     widths: list[int]
     untils: list[datetime]
+    server: str
     hashjoin: str
     mergejoin: str
 
@@ -143,6 +153,17 @@ class Device:
     device_id: str
     metric_ids: list[int]
     metrics: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A device, how often its stored statistics were changed afterwards, and whether late readings wait."""
+
+    device_id: str
+    id: int
+    revision: int
+    layouts: list[int]
+    dirty: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +236,19 @@ async def devices(
     }
     async with connection.cursor(row_factory=class_row(Device)) as cursor:
         return await (await cursor.execute(_DEVICES, parameters)).fetchall()
+
+
+async def named(connection: psycopg.AsyncConnection, device_ids: Sequence[str]) -> dict[str, Named]:
+    """Those of these devices that sent something."""
+    async with connection.cursor(row_factory=class_row(Named)) as cursor:
+        await cursor.execute(_NAMED, [list(device_ids)])
+        return {device.device_id: device for device in await cursor.fetchall() if device.layouts}
+
+
+async def metrics_of(connection: psycopg.AsyncConnection, layout: Sequence[int]) -> dict[int, dict[str, int]]:
+    """The metrics of these layouts: name → id."""
+    cursor = await connection.execute("SELECT id, metrics, metric_ids FROM layouts WHERE id = ANY (%s)", [list(layout)])
+    return {id_: dict(zip(names, ids, strict=True)) for id_, names, ids in await cursor.fetchall()}
 
 
 async def dirty(connection: psycopg.AsyncConnection, device: Sequence[int], start: int, end: int) -> Counted:

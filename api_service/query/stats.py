@@ -1,20 +1,19 @@
 """`/stats`: from a request to an answer, in one snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlencode
 
-import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
 from api_service.database import Database
 from api_service.problems import not_found
-from api_service.query import cursor, described, negotiation, page, question, rows, tabular, times
+from api_service.query import answer, cursor, described, negotiation, page, question, rendering, times
 from api_service.query import statistics_store as store
-from api_service.query.page import Asked, Page, Position
+from api_service.query.answer import Answer, respond
+from api_service.query.desk import Desk
+from api_service.query.page import Asked, Position
 from api_service.query.question import Question, Span
 from api_service.query.snapshot import snapshot
 from api_service.settings import ApiSettings
@@ -24,27 +23,27 @@ ROUTE = "stats"
 _FREE = ("limit", "cursor")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    question: Question
-    span: Span
-    as_of: int
-    page: Page
-    next_cursor: str | None
-
-
 def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRouter:
     """The route of statistics."""
     routes = APIRouter(tags=["query"])
     reader = Depends(bearer.require("read:stats"))
+    desk = Desk(database, settings)
 
     @routes.get("/stats", **described.STATS)
     async def stats(request: Request, who: Annotated[Principal, reader]) -> Response:
         media_type = negotiation.choose(request.headers.get("accept"))
         pairs = request.query_params.multi_items()
         position = _position(pairs)
-        answer = await database.in_time(_answer(database, settings, who, pairs, position))
-        return _as_csv(answer) if media_type == negotiation.CSV else _as_json(answer)
+        asked = question.read(
+            tuple(pairs if position is None else cursor.merge(position, pairs, _FREE)), settings.stats_max_rows
+        )
+        found = None
+        if position is None and asked.device_ids and not asked.fleet:
+            found = await database.in_time(desk.ask(asked, who, media_type))
+        if found is None:
+            first = pairs if position is None else position.question
+            found = await database.in_time(_walk(database, settings, who, asked, media_type, first, position))
+        return respond(request, found)
 
     return routes
 
@@ -54,15 +53,16 @@ def _position(pairs: Sequence[tuple[str, str]]) -> cursor.Cursor | None:
     return None if text is None else cursor.decode(text, ROUTE)
 
 
-async def _answer(
+async def _walk(
     database: Database,
     settings: ApiSettings,
     who: Principal,
-    given: Sequence[tuple[str, str]],
+    asked: Question,
+    media_type: str,
+    first: Sequence[tuple[str, str]],
     position: cursor.Cursor | None,
 ) -> Answer:
-    pairs = given if position is None else cursor.merge(position, given, _FREE)
-    asked = question.read(pairs, settings.stats_max_rows)
+    """A page of the answer, in a snapshot of its own."""
     async with snapshot(database) as connection:
         frame = await store.frame(connection)
         as_of = times.micros_of(frame.as_of)
@@ -70,7 +70,9 @@ async def _answer(
         if asked.device_ids and not await store.all_visible(connection, who.devices, asked.device_ids):
             raise not_found()
         found = await page.read(Asked(connection, frame, asked, span, who.devices, settings), _after(position))
-    return Answer(asked, span, as_of, found, _next(given if position is None else position.question, span, found.last))
+    settled = answer.settled(asked, span, frame.closed_until(), final=all(row.final for row in found.rows))
+    following = _next(first, span, found.last)
+    return Answer(asked, span, as_of, rendering.render(found.rows, asked, media_type), settled, following, media_type)
 
 
 def _after(position: cursor.Cursor | None) -> Position | None:
@@ -86,26 +88,3 @@ def _next(first: Sequence[tuple[str, str]], span: Span, last: Position | None) -
     asked = tuple(pair for pair in first if pair[0] not in _FREE)
     fixed = (("from", times.render(span.start)), ("to", times.render(span.end)), ("bucket", span.bucket.name))
     return cursor.encode(cursor.Cursor(ROUTE, asked, fixed, (last.device_id, last.metric, last.start)))
-
-
-def _as_json(answer: Answer) -> Response:
-    members = rows.names(answer.question)
-    body = {
-        "as_of": times.render(answer.as_of),
-        "from": times.render(answer.span.start),
-        "to": times.render(answer.span.end),
-        "bucket": answer.span.bucket.name,
-        "tz": answer.question.tz,
-        "rows": [dict(zip(members, rows.texts(row), strict=True)) for row in answer.page.rows],
-        "next_cursor": answer.next_cursor,
-    }
-    return Response(msgspec.json.encode(body), 200, {"Vary": "Accept"}, negotiation.JSON)
-
-
-def _as_csv(answer: Answer) -> Response:
-    headers = {"Vary": "Accept"}
-    if answer.next_cursor is not None:
-        query = urlencode({"cursor": answer.next_cursor, "limit": answer.question.limit})
-        headers["Link"] = f'</stats?{query}>; rel="next"'
-    body = tabular.render(rows.names(answer.question), map(rows.texts, answer.page.rows))
-    return Response(body, 200, headers, "text/csv; charset=utf-8; header=present")

@@ -2,16 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 
-def render(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """The header and the rows, in UTF-8; null is an empty cell, numbers are written as in JSON."""
+def line(row: Sequence[Any]) -> bytes:
+    """A line, in UTF-8; null is an empty cell, numbers are written as in JSON."""
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    csv.writer(text).writerow(_cell(value) for value in row)
     return text.getvalue().encode()
 
 

@@ -1,0 +1,89 @@
+"""An answer of /stats as a response: JSON or CSV, and what a client may keep of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import Request, Response
+
+from api_service.query import negotiation, rows, tabular, times
+from api_service.query.question import Question, Span
+
+_CSV_TYPE = "text/csv; charset=utf-8; header=present"
+# For so long a client may show a settled answer without asking again whether something late came.
+_SETTLED_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`rows` are rendered in `media_type`; `settled`: of fixed times, which are all over, with nothing late waiting."""
+
+    question: Question
+    span: Span
+    as_of: int
+    rows: Sequence[bytes]
+    settled: bool
+    next_cursor: str | None
+    media_type: str
+
+
+def settled(question: Question, span: Span, closed_until: int, *, final: bool) -> bool:
+    """Whether only late data can still change an answer, of which all rows are `final` or not."""
+    fixed = question.start is not None and not question.start.relative and not question.end.relative
+    return fixed and final and span.end <= closed_until
+
+
+def respond(request: Request, answer: Answer) -> Response:
+    """200 with the answer, or 304 where the client has it already.
+
+    The tag is a weak one: `as_of`, and times relative to now, differ between two answers that it calls the same.
+    """
+    tag = _tag(answer)
+    keep = f"max-age={_SETTLED_S}" if answer.settled else "no-cache"
+    headers = {"ETag": tag, "Cache-Control": f"private, {keep}", "Vary": "Accept, Authorization"}
+    if _has(request, tag):
+        return Response(None, 304, headers)
+    if answer.media_type == negotiation.CSV:
+        return _csv(answer, headers)
+    return Response(_json(answer), 200, headers, negotiation.JSON)
+
+
+def _tag(answer: Answer) -> str:
+    digest = hashlib.blake2b(answer.media_type.encode(), digest_size=16)
+    for part in (answer.span.bucket.name.encode(), (answer.next_cursor or "").encode(), *answer.rows):
+        digest.update(part)
+        digest.update(b"\n")
+    return f'W/"{digest.hexdigest()}"'
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether If-None-Match holds the tag, by weak comparison (RFC 9110, 13.1.2)."""
+    given = request.headers.get("if-none-match")
+    if given is None:
+        return False
+    return given.strip() == "*" or tag.removeprefix("W/") in (
+        part.strip().removeprefix("W/") for part in given.split(",")
+    )
+
+
+def _json(answer: Answer) -> bytes:
+    body = {
+        "as_of": times.render(answer.as_of),
+        "from": times.render(answer.span.start),
+        "to": times.render(answer.span.end),
+        "bucket": answer.span.bucket.name,
+        "tz": answer.question.tz,
+        "rows": [msgspec.Raw(row) for row in answer.rows],
+        "next_cursor": answer.next_cursor,
+    }
+    return msgspec.json.encode(body)
+
+
+def _csv(answer: Answer, headers: dict[str, str]) -> Response:
+    if answer.next_cursor is not None:
+        query = urlencode({"cursor": answer.next_cursor, "limit": answer.question.limit})
+        headers["Link"] = f'</stats?{query}>; rel="next"'
+    body = tabular.line(rows.names(answer.question)) + b"".join(answer.rows)
+    return Response(body, 200, headers, _CSV_TYPE)

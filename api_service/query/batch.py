@@ -1,0 +1,194 @@
+"""Some questions, answered from one snapshot: rows that are remembered, and all others read together."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import psycopg
+
+from api_service.auth.claims import Principal
+from api_service.problems import Problem, not_found
+from api_service.query import answer, rendering, rows, tile, times
+from api_service.query import question as questions
+from api_service.query import statistics_store as store
+from api_service.query.answer import Answer
+from api_service.query.memory import Memory, Shape, Shelf
+from api_service.query.page import Asked
+from api_service.query.question import Question, Span
+from api_service.query.statistics_store import Frame, Named
+from api_service.query.tile import Series
+from api_service.settings import ApiSettings
+
+_MOST_COST = 20_000  # stored statistics of one question
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A question that waits for its answer."""
+
+    question: Question
+    who: Principal
+    media_type: str
+    answer: asyncio.Future[Answer | None]
+
+    def tell(self, found: Answer | Exception | None) -> None:
+        """The answer, or what prevents it; nobody may wait for it any more."""
+        if self.answer.done():
+            return
+        if isinstance(found, Exception):
+            self.answer.set_exception(found)
+        else:
+            self.answer.set_result(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A series of a question: its rows by their bucket's number, empty where there is none.
+
+    `shelf`: where rows may be kept; None: late readings wait for the device.
+    """
+
+    series: Series
+    shelf: Shelf | None
+    rows: dict[int, bytes]
+
+
+@dataclass(slots=True)
+class Work:
+    """A question on its way to an answer."""
+
+    ticket: Ticket
+    span: Span
+    lines: list[Line]
+    final: bool = True
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """The ranges of buckets that some line lacks."""
+        lacks = np.zeros(self.span.buckets + 2, np.int8)
+        for line in self.lines:
+            lacks[1:-1] |= np.array([number not in line.rows for number in range(self.span.buckets)])
+        edges = np.flatnonzero(np.diff(lacks)).tolist()
+        return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+@dataclass(slots=True)
+class Need:
+    """What some questions lack alike: buckets low…high − 1 of these lines."""
+
+    asked: Asked
+    media_type: str
+    low: int
+    high: int
+    lines: list[tuple[Work, Line]] = field(default_factory=list)
+
+
+class Batch:
+    """One snapshot's questions."""
+
+    def __init__(
+        self, connection: psycopg.AsyncConnection, frame: Frame, memory: Memory, settings: ApiSettings
+    ) -> None:
+        self._connection, self._frame, self._memory, self._settings = connection, frame, memory, settings
+        self._as_of, self._closed_until = times.micros_of(frame.as_of), frame.closed_until()
+        self._stored_until = min((level.until for level in frame.levels()[:1]), default=-(2**62))
+
+    async def answer(self, tickets: Sequence[Ticket]) -> None:
+        """Tells each its answer, problem, or None if it is too large."""
+        names = {name for ticket in tickets for name in ticket.question.device_ids}
+        known = await store.named(self._connection, sorted(names))
+        new = {layout for device in known.values() for layout in device.layouts} - self._memory.layouts.keys()
+        if new:
+            self._memory.layouts |= await store.metrics_of(self._connection, sorted(new))
+        works = list(self._begin(tickets, known))
+        for need in self._needs(works):
+            await self._read(need)
+        for work in works:
+            work.ticket.tell(self._finished(work))
+        self._memory.shrink()
+
+    def _begin(self, tickets: Sequence[Ticket], known: Mapping[str, Named]) -> Iterator[Work]:
+        spans: dict[object, Span] = {}
+        for ticket in tickets:
+            asked = ticket.question
+            when = (asked.start, asked.end, asked.bucket, asked.tz)
+            try:
+                if when not in spans:
+                    spans[when] = questions.resolve(asked, self._as_of, self._settings.stats_max_buckets)
+                if not all(name in known and ticket.who.covers(name) for name in asked.device_ids):
+                    raise not_found()
+            except Problem as problem:
+                ticket.tell(problem)
+                continue
+            work = Work(ticket, spans[when], self._lines(ticket, spans[when], known))
+            if self._small(work):
+                yield work
+            else:
+                ticket.tell(None)
+
+    def _lines(self, ticket: Ticket, span: Span, known: Mapping[str, Named]) -> list[Line]:
+        asked, lines = ticket.question, []
+        percentiles = tuple(map(questions.percentile_name, asked.percentiles))
+        # The one bucket of `none` ends where the range does.
+        bucket = span.bucket.name if span.bucket.seconds else f"none {span.end}"
+        low, high = span.whole(self._stored_until)
+        for name in sorted(asked.device_ids):
+            device = known[name]
+            metrics = {m: i for layout in device.layouts for m, i in self._memory.layouts[layout].items()}
+            for metric in sorted(metrics.keys() & set(asked.metrics) if asked.metrics else metrics):
+                series, shelf, there = Series(name, metric, ((device.id, metrics[metric]),)), None, {}
+                if low < high and not device.dirty:
+                    shape = Shape(device.id, metric, bucket, asked.tz, percentiles, asked.fill, ticket.media_type)
+                    shelf = self._memory.shelf(shape, device.revision)
+                    kept = shelf.rows
+                    there = {n: kept[start] for n, start in enumerate(span.starts[low:high], low) if start in kept}
+                lines.append(Line(series, shelf, there))
+        return lines
+
+    def _small(self, work: Work) -> bool:
+        asked, buckets = self._asked(work), work.span.buckets
+        if len(work.lines) * buckets > asked.question.limit:
+            return False
+        return (
+            not work.lines
+            or not buckets
+            or asked.cost([work.lines[0].series], 0, buckets) * len(work.lines) <= _MOST_COST
+        )
+
+    def _needs(self, works: Sequence[Work]) -> list[Need]:
+        needs: dict[object, Need] = {}
+        for work in works:
+            asked = work.ticket.question
+            for low, high in work.gaps():
+                key = (id(work.span), low, high, asked.percentiles, asked.fill, work.ticket.media_type)
+                need = needs.setdefault(key, Need(self._asked(work), work.ticket.media_type, low, high))
+                need.lines += [(work, line) for line in work.lines]
+        return list(needs.values())
+
+    def _asked(self, work: Work) -> Asked:
+        return Asked(self._connection, self._frame, work.ticket.question, work.span, None, self._settings)
+
+    async def _read(self, need: Need) -> None:
+        asked, span, numbers = need.asked, need.asked.span, range(need.low, need.high)
+        series = list({(line.series.device_id, line.series.metric): line.series for _, line in need.lines}.values())
+        cuts = asked.cuts(need.low, need.high)
+        read = await tile.read(self._connection, self._frame, series, cuts, self._settings.stats_max_raw_bytes)
+        edges = span.edges[need.low : need.high + 1]
+        made = rows.make(read, series, edges, asked.question, self._closed_until)
+        texts = rendering.render(made, asked.question, need.media_type)
+        found = {(r.device_id, r.metric, r.start): (text, r.final) for r, text in zip(made, texts, strict=True)}
+        whole = range(*span.whole(self._stored_until))
+        for work, line in need.lines:
+            for number in numbers:
+                start = span.starts[number]
+                text, final = found.get((line.series.device_id, line.series.metric, start), (b"", True))
+                line.rows[number] = text
+                work.final &= final
+                if line.shelf is not None and number in whole:
+                    self._memory.keep(line.shelf, start, text)
+
+    def _finished(self, work: Work) -> Answer:
+        asked, span = work.ticket.question, work.span
+        made = [row for line in work.lines for number in range(span.buckets) if (row := line.rows[number])]
+        settled = answer.settled(asked, span, self._closed_until, final=work.final)
+        return Answer(asked, span, self._as_of, made, settled, None, work.ticket.media_type)
