@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from aggregation_service.metrics import Metrics
 from aggregation_service.scheduler import Scheduler
 from aggregation_service.settings import AggregationSettings
-from aggregation_service.store import Store
-from shared import db, lifecycle, log, metrics_server
+from aggregation_service.store import Store, TurnLost
+from aggregation_service.team import Team
+from shared import db, lifecycle, log, metrics_server, migrations
 from shared.errors import EXIT_UNAVAILABLE
 from shared.failpoints import Failpoints
 from shared.settings import command_line, load
@@ -45,9 +46,11 @@ def run(settings: AggregationSettings, failpoints: Failpoints, stop: threading.E
     """
     conninfo = settings.conninfo("plumbline-aggregation")
     db.wait_ready(conninfo, settings.startup_timeout_seconds)
+    migrations.require(conninfo)
     registry = CollectorRegistry()
     store = Store(conninfo, idle_seconds=_FROZEN_S + 3 * settings.aggregation_interval_seconds)
-    scheduler = Scheduler(settings, store, Metrics(registry), failpoints)
+    team = Team([Store(conninfo) for _ in range(settings.aggregation_workers)])
+    scheduler = Scheduler(settings, store, team, Metrics(registry), failpoints)
     if once:
         return _once(scheduler, conninfo, stop)
     with metrics_server.serve(settings, registry):
@@ -64,6 +67,8 @@ def _once(scheduler: Scheduler, conninfo: str, stop: threading.Event) -> int:
             scheduler.run_once(stop)
     except psycopg.OperationalError as error:
         raise db.unavailable(conninfo, error) from error
+    except TurnLost:
+        done = False
     if not done:
         sys.stderr.write("another aggregator has the turn → stop it first, or leave the work to it\n")
         return EXIT_UNAVAILABLE

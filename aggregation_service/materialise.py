@@ -2,36 +2,60 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import psycopg
-
+from aggregation_service import backlog_store
 from aggregation_service.metrics import Metrics
+from aggregation_service.pace import Pace
 from aggregation_service.rollup import roll_targets
 from aggregation_service.store import Store
-from aggregation_service.windows import Level, Pace, Target, Window, due, next_window, resumed, unlogged
+from aggregation_service.team import Team
+from aggregation_service.windows import Level, Target, Window, due, next_window, resumed, unlogged
 from shared.failpoints import Failpoints
 
 _LONG_S = 3_600
 
 
-class Materialiser:
-    """Stores closed buckets window by window, a window by slices of devices, each slice in a transaction."""
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Devices by id from `first` up to before `last` (None: all that follow); about `devices` of them."""
 
-    def __init__(self, store: Store, metrics: Metrics, failpoints: Failpoints, chunk_readings: int) -> None:
+    first: int
+    last: int | None
+    devices: int
+
+
+class Materialiser:
+    """Stores windows of closed buckets. The team shares a window by slices of devices, a transaction each."""
+
+    def __init__(self, store: Store, team: Team, metrics: Metrics, failpoints: Failpoints, chunk_readings: int) -> None:
         self._store = store
+        self._team = team
         self._metrics = metrics
         self._failpoints = failpoints
         self._pace = Pace(chunk_readings)
 
-    def run(self, stop: threading.Event) -> None:
-        """Until all closed buckets are stored, or `stop`."""
-        while not stop.is_set():
-            levels = self._skip_emptiness(self._store.levels())
-            window = next_window(levels)
-            if window is None:
+    def next_window(self, below: int | None) -> Window | None:
+        """What is to be stored next of the levels that are shorter than `below`; None: nothing."""
+        levels = [level for level in self._store.levels() if below is None or level.width < below]
+        return next_window(self._skip_emptiness(levels))
+
+    def store(self, window: Window, epoch: int, stop: threading.Event, seconds: float) -> Iterator[None]:
+        """Stores a window; yields where slices are left after so many seconds, for what is more urgent.
+
+        What is stored moves once all slices have committed. After a crash or `stop` all of them are made again.
+        """
+        self._store.make_partitions(window.targets)
+        logged = unlogged(window, self._store.levels())
+        slices = self._slices(window)
+        while not self._team.work(slices, lambda store, part: self._slice(store, epoch, window, logged, part),
+                                  stop, seconds):  # fmt: skip
+            if stop.is_set():
                 return
-            self._store.make_partitions(window.targets)
-            self._window(window, unlogged(window, levels), stop)
+            yield
+        self._failpoints.hit("aggregation.before_until")
+        self._store.store_until([(target.width, target.end) for target in window.targets])
 
     def _skip_emptiness(self, levels: list[Level]) -> list[Level]:
         """Levels that have long to go begin at the first day that has events: nothing is walked where there is none."""
@@ -42,46 +66,34 @@ class Materialiser:
         oldest = self._store.first_day_with_events(min(known) if len(known) == len(behind) else None)
         moved = {level.width: resumed(level, oldest) for level in behind}
         changed = [moved[lv.width] for lv in behind if moved[lv.width].until != lv.until]
-        with self._store.snapshot():
-            self._store.store_until([(level.width, level.until) for level in changed if level.until is not None])
+        self._store.store_until([(level.width, level.until) for level in changed if level.until is not None])
         return [moved.get(level.width, level) for level in levels]
 
-    def _window(self, window: Window, logged: Target | None, stop: threading.Event) -> None:
-        """All devices of a window. A slice that a crash or `stop` left behind is made again with the rest."""
-        seconds = window.end - window.start
-        first: int | None = 0
-        end = self._store.last_device() + 1
-        while first is not None and not stop.is_set():
-            devices = self._pace.step(seconds)
-            last = first + devices if first + devices < end else None
-            started = time.monotonic()
-            try:
-                count = self._slice(window, logged, first, last, again=False)
-            except psycopg.errors.UniqueViolation:
-                count = self._slice(window, logged, first, last, again=True)
-            self._pace = self._pace.after((last or end) - first, seconds, count)
-            longest = max(target.width for target in window.targets)
-            self._metrics.transaction_seconds.labels(longest, "closed").observe(time.monotonic() - started)
-            self._metrics.readings.labels("closed").inc(count)
-            first = last
+    def _slices(self, window: Window) -> Iterator[Slice]:
+        """All devices: as many at a time as the last slices suggest."""
+        first, greatest = self._store.devices()
+        while True:
+            devices = self._pace.step(window.end - window.start)
+            if first + devices > greatest:
+                yield Slice(first, None, greatest + 1 - first)
+                return
+            yield Slice(first, first + devices, devices)
+            first += devices
 
-    def _slice(self, window: Window, logged: Target | None, first: int, last: int | None, *, again: bool) -> int:
-        """The window's buckets of a range of devices in one transaction; the last range moves what is stored."""
-        store = self._store
-        with store.snapshot():
-            readings = store.readings_of_range(window.start, window.end, first, last)
+    def _slice(self, store: Store, epoch: int, window: Window, logged: Target | None, part: Slice) -> None:
+        started = time.monotonic()
+        with store.changing(epoch) as change:
+            readings = store.readings_of_range(window.start, window.end, part.first, part.last)
             rows = roll_targets(readings, window.targets)
             self._failpoints.hit("aggregation.before_write")
-            if again:
-                store.upsert(rows)
-            else:
-                store.insert(rows)
+            change.insert(rows)
             if logged:
-                store.clear_dirty_range(logged.start, logged.end, first, last)
-            if last is None:
-                store.store_until([(target.width, target.end) for target in window.targets])
+                backlog_store.clear(store.connection, logged.start, logged.end, part.first, part.last)
             self._failpoints.hit("aggregation.before_commit")
         self._failpoints.hit("aggregation.after_commit")
+        count = len(readings[0])
+        self._pace = self._pace.after(part.devices, window.end - window.start, count)
+        self._metrics.transaction_seconds.labels(window.longest, "closed").observe(time.monotonic() - started)
+        self._metrics.readings.labels("closed").inc(count)
         for width, partials in rows.items():
             self._metrics.rows.labels(width, "closed").inc(len(partials))
-        return len(readings[0])

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from aggregation_service.windows import Dirty, Target
+from aggregation_service.lateness import Dirty
+from aggregation_service.windows import Target
 from shared.statistics import Partials, rollup
 from shared.statistics.keys import group
 from shared.statistics.readings import Readings

@@ -7,12 +7,15 @@ from itertools import pairwise
 
 import psycopg
 
+from aggregation_service import backlog_store
 from aggregation_service.fleet import Fleet
 from aggregation_service.materialise import Materialiser
 from aggregation_service.metrics import Metrics
 from aggregation_service.repair import Repairer
 from aggregation_service.settings import AggregationSettings
-from aggregation_service.store import Store
+from aggregation_service.store import Store, TurnLost
+from aggregation_service.team import Team
+from aggregation_service.windows import Window
 from shared import log
 from shared.db import Fault, backoff_seconds, classify
 from shared.errors import ConfigurationError, PlumblineError
@@ -20,20 +23,24 @@ from shared.failpoints import Failpoints
 
 _log = log.get(__name__)
 _GRACE_S = 8.0  # what a statement may still take after SIGTERM
+_AGAIN_S = 0.5
 _ACKS = 10_000
 
 
 class Scheduler:
-    """Runs, one after the other, on one connection."""
+    """Runs, one after the other; `store` is the connection that has the turn, the team's do the work."""
 
-    def __init__(self, settings: AggregationSettings, store: Store, metrics: Metrics, failpoints: Failpoints) -> None:
+    def __init__(
+        self, settings: AggregationSettings, store: Store, team: Team, metrics: Metrics, failpoints: Failpoints
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._team = team
         self._metrics = metrics
         self._failpoints = failpoints
         chunk = settings.aggregation_chunk_readings
-        self._materialiser = Materialiser(store, metrics, failpoints, chunk)
-        self._repairer = Repairer(store, metrics, failpoints, chunk)
+        self._materialiser = Materialiser(store, team, metrics, failpoints, chunk)
+        self._repairer = Repairer(store, team, metrics, failpoints, chunk)
         self._fleet = Fleet(store, metrics, failpoints)
         self.more = False  # work waits that the last run had no room for
 
@@ -43,13 +50,14 @@ class Scheduler:
         Raises:
             PlumblineError: something is wrong that waiting won't mend.
         """
-        threading.Thread(target=self._hurry, args=[stop], daemon=True).start()
+        ended = threading.Event()
+        threading.Thread(target=self._hurry, args=[stop, ended], daemon=True).start()
         failures = 0
         while not stop.is_set():
             started = time.monotonic()
             try:
                 self.run_once(stop)
-            except psycopg.Error as error:
+            except (psycopg.Error, TurnLost) as error:
                 self._retry_or_stop(error)
                 failures += 1
                 wait = backoff_seconds(failures, random.random())  # noqa: S311
@@ -58,28 +66,50 @@ class Scheduler:
                 interval = 0.0 if self.more else self._settings.aggregation_interval_seconds
                 wait = interval - (time.monotonic() - started)
             stop.wait(max(0.0, wait))
-        self._store.close()
+        ended.set()
+        self.close()
 
     def run_once(self, stop: threading.Event) -> bool:
         """One run; False: another process has the turn.
 
         Raises:
             psycopg.Error: the database ended it. Nothing is half done.
+            TurnLost: another process took the turn.
         """
         self.more = False
-        if not self._store.my_turn():
-            self._metrics.my_turn.set(0)
+        epoch = self._store.take_turn()
+        self._metrics.my_turn.set(epoch is not None)
+        if epoch is None:
             return False
-        self._metrics.my_turn.set(1)
         with self._metrics.run_seconds.time():
+            self._work(epoch, (), stop)
+            self._store.clear_outbox(_ACKS)
+        self._metrics.last_success.set(time.time())
+        return True
+
+    def close(self) -> None:
+        """Gives up the turn."""
+        self._team.close()
+        self._store.close()
+
+    def _work(self, epoch: int, under_way: tuple[Window, ...], stop: threading.Event) -> None:
+        """Stores what is closed, then works late data in; goes on here between the slices of a window that is long.
+
+        So closing a day, whose windows are `under_way`, holds up no minute. Levels in such a window wait for its end.
+        """
+        interval = self._settings.aggregation_interval_seconds
+        below = under_way[-1].finest if under_way else None
+        while not stop.is_set():
             self._move_watermarks()
             self._failpoints.hit("aggregation.after_watermarks")
-            self._materialiser.run(stop)
-            late = self._repairer.run(stop)
-            self.more = self._fleet.run(stop, late=late, history=True) or late
-            self._store.clear_outbox(_ACKS)
+            window = self._materialiser.next_window(below)
+            if window is None:
+                break
+            for _ in self._materialiser.store(window, epoch, stop, interval):
+                self._work(epoch, (*under_way, window), stop)
+        late = self._repairer.run(epoch, under_way, stop, interval)
+        self.more = self._fleet.run(stop, late=late, history=not under_way) or late
         self._report()
-        return True
 
     def _move_watermarks(self) -> None:
         known = [level.width for level in self._store.levels()]
@@ -95,13 +125,15 @@ class Scheduler:
         for level in self._store.levels():
             self._metrics.watermark_age.labels(level.width).set(now - (level.watermark or 0))
             self._metrics.stored_age.labels(level.width).set(now - (level.until or 0))
-        entries, age = self._store.dirty_backlog()
+        entries, age = backlog_store.backlog(self._store.connection)
         self._metrics.dirty.set(entries)
         self._metrics.dirty_age.set(age)
-        self._metrics.last_success.set(now)
 
-    def _retry_or_stop(self, error: psycopg.Error) -> None:
-        self._store.close()
+    def _retry_or_stop(self, error: psycopg.Error | TurnLost) -> None:
+        self.close()
+        if isinstance(error, TurnLost):
+            _log.warning("turn_lost")
+            return
         if classify(error) is not Fault.RETRY:
             reason = str(error).strip().splitlines()[0]
             raise PlumblineError(
@@ -111,11 +143,13 @@ class Scheduler:
         self._metrics.failures.inc()
         _log.warning("database_away", sqlstate=error.sqlstate, error=str(error).strip())
 
-    def _hurry(self, stop: threading.Event) -> None:
-        """A statement that is still running a while after `stop` is ended."""
+    def _hurry(self, stop: threading.Event, ended: threading.Event) -> None:
+        """Statements that are still running a while after `stop` are ended, and those that follow them."""
         stop.wait()
-        time.sleep(_GRACE_S)
-        self._store.cancel()
+        ended.wait(_GRACE_S)
+        while not ended.wait(_AGAIN_S):
+            self._team.cancel()
+            self._store.cancel()
 
 
 def check_divisible(widths: list[int]) -> None:

@@ -41,8 +41,11 @@ class AggregationSettings(DatabaseSettings, ServiceSettings):
     aggregation_delay_seconds: float = Field(
         10, ge=0, le=86_400, description="how far the watermark stays behind the clock; later data is late"
     )
+    aggregation_workers: int = Field(
+        2, ge=1, le=32, description="threads that share the work by devices, each with a connection of its own"
+    )
     aggregation_chunk_readings: int = Field(
-        1_000_000, ge=1_000, le=100_000_000, description="readings in memory at a time, roughly"
+        1_000_000, ge=1_000, le=100_000_000, description="readings that a worker has in memory at a time, roughly"
     )
     startup_timeout_seconds: float = Field(30, ge=1, le=600, description="how long to wait for Postgres")
 

@@ -1,4 +1,4 @@
-"""All of aggregation's SQL."""
+"""A connection of the aggregator: whose turn it is, levels, events."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from aggregation_service.windows import Dirty, Level, Target
-from shared import pgcopy
-from shared.statistics import PACKED, Partials, stored, unpack
+from aggregation_service.statistics_store import Change, changing
+from aggregation_service.windows import Level, Target
+from shared.statistics import PACKED, unpack
 from shared.statistics.readings import Readings
 
 _LOCK = "plumbline.aggregation"
 _DAY_S = 86_400
 _ISOLATION = psycopg.IsolationLevel.REPEATABLE_READ
-_UPDATED = ("count", "sum", "sum_error", "min", "max", "deviation", "rank_error", "summary")
 
 # A frozen aggregator is ended by the server, so that another can take its place.
 _SESSION: LiteralString = """
@@ -27,13 +26,18 @@ SELECT set_config('timezone', 'UTC', false), set_config('jit', 'off', false), se
 _SPAN: LiteralString = "ts >= to_timestamp(%(start)s) AND ts < to_timestamp(%(end)s)"
 
 
+class TurnLost(Exception):
+    """Another aggregator does the work now."""
+
+
 class Store:
-    """One connection, for one thread. A method is a transaction of its own, or part of the caller's `snapshot`."""
+    """One connection, for one thread. A method is a transaction of its own, or part of the caller's `changing`."""
 
     def __init__(self, conninfo: str, idle_seconds: float = 0) -> None:
         self._conninfo = conninfo
         self._idle_ms = round(idle_seconds * 1000)
         self._connection: psycopg.Connection | None = None
+        self._epoch: int | None = None
         self._partitions: set[tuple[int, int]] = set()
         self.layouts: dict[int, npt.NDArray[np.int32]] = {}
 
@@ -45,6 +49,7 @@ class Store:
             connection.isolation_level = _ISOLATION
             connection.execute(_SESSION, [str(self._idle_ms)])
             self._connection = connection
+            self._epoch = None
             self._partitions.clear()  # a rollback, or another process, may have taken them away
         return self._connection
 
@@ -65,13 +70,45 @@ class Store:
         with self.connection.transaction():
             yield
 
-    def my_turn(self) -> bool:
-        """Whether this process does the work: until its connection ends, no other does."""
+    # The turn
+
+    def take_turn(self) -> int | None:
+        """The epoch of this process's turn; None: another does the work. It lasts as long as this connection."""
         held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted"
-        if self.connection.execute(held).rowcount:
-            return True
+        if self._epoch is not None and self.connection.execute(held).rowcount:
+            return self._epoch
+        self._end_frozen()
         row = self.connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [_LOCK]).fetchone()
-        return row is not None and bool(row[0])
+        if row is None or not row[0]:
+            return None
+        # Waits for the transactions that workers of the turn before have under way.
+        row = self.connection.execute("UPDATE aggregation_turn SET epoch = epoch + 1 RETURNING epoch").fetchone()
+        self._epoch = row[0] if row else None
+        return self._epoch
+
+    def _end_frozen(self) -> None:
+        """Ends sessions of aggregators that stopped in the middle of a message: no limit of Postgres reaches there."""
+        self.connection.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
+                AND application_name = current_setting('application_name')
+                AND xact_start IS NOT NULL AND wait_event = 'ClientRead' AND state_change < now() - interval '60 s'
+            """
+        )
+
+    @contextmanager
+    def changing(self, epoch: int) -> Iterator[Change]:
+        """A transaction of one snapshot that reads events and changes statistics.
+
+        Raises:
+            TurnLost: another process took the turn of this epoch.
+        """
+        with changing(self.connection) as change:
+            held = self.connection.execute("SELECT FROM aggregation_turn WHERE epoch = %s FOR SHARE", [epoch])
+            if not held.rowcount:
+                raise TurnLost
+            yield change
 
     # Levels
 
@@ -118,11 +155,12 @@ class Store:
 
     def store_until(self, levels: Iterable[tuple[int, int]]) -> None:
         """Says of (width, moment) that buckets before the moment are stored."""
-        for width, moment in levels:
-            self.connection.execute(
-                "UPDATE materialized SET until = to_timestamp(%s), updated_at = now() WHERE level = %s",
-                [moment, width],
-            )
+        with self.connection.transaction():
+            for width, moment in levels:
+                self.connection.execute(
+                    "UPDATE materialized SET until = to_timestamp(%s), updated_at = now() WHERE level = %s",
+                    [moment, width],
+                )
 
     # Events
 
@@ -143,10 +181,10 @@ class Store:
         ).fetchone()
         return row[0] if row else None
 
-    def last_device(self) -> int:
-        """The greatest device id."""
-        row = self.connection.execute("SELECT coalesce(max(id), 0) FROM devices").fetchone()
-        return int(row[0]) if row else 0
+    def devices(self) -> tuple[int, int]:
+        """The least and the greatest device id; (0, 0): there are none."""
+        row = self.connection.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM devices").fetchone()
+        return row or (0, 0)
 
     def readings_of_range(self, start: int, end: int, first: int, last: int | None) -> Readings:
         """Readings of a time range, of devices from `first` up to before `last` (None: all)."""
@@ -174,8 +212,6 @@ class Store:
             ):
                 self.layouts[layout] = np.array(metrics, np.int32)
 
-    # Statistics
-
     def make_partitions(self, targets: Iterable[Target]) -> None:
         """Makes the partitions that these buckets need."""
         for target in targets:
@@ -186,71 +222,6 @@ class Store:
                     [target.width, target.start, target.end],
                 )
                 self._partitions |= days
-
-    def insert(self, rows: Mapping[int, Partials]) -> None:
-        """Adds rows by level.
-
-        Raises:
-            psycopg.errors.UniqueViolation: some are there already.
-        """
-        self._copy("stats", rows)
-
-    def upsert(self, rows: Mapping[int, Partials]) -> None:
-        """Adds or replaces rows by level; `late` adds up."""
-        if not any(len(partials) for partials in rows.values()):
-            return
-        self.connection.execute("CREATE TEMP TABLE IF NOT EXISTS fresh (LIKE stats) ON COMMIT DELETE ROWS")
-        self._copy("fresh", rows)
-        values = ", ".join(f"{name} = excluded.{name}" for name in _UPDATED)
-        self.connection.execute(
-            f"INSERT INTO stats ({stored.COLUMNS}) SELECT {stored.COLUMNS} FROM fresh "  # noqa: S608
-            "ON CONFLICT (level, device, metric, bucket) "
-            f"DO UPDATE SET {values}, late = stats.late + excluded.late".encode()
-        )
-
-    def _copy(self, table: LiteralString, rows: Mapping[int, Partials]) -> None:
-        copy_in = f"COPY {table} ({stored.COLUMNS}) FROM STDIN (FORMAT binary)"
-        with self.connection.cursor() as cursor, cursor.copy(copy_in) as copy:
-            copy.write(pgcopy.HEADER)
-            for width, partials in rows.items():
-                for block in stored.blocks(width, partials):
-                    copy.write(block)
-            copy.write(pgcopy.TRAILER)
-
-    # The dirty log and housekeeping
-
-    def dirty(self, most: int) -> Dirty:
-        """At most so many entries, the newest buckets first."""
-        with self.connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(
-                """
-                SELECT id, extract(epoch FROM bucket)::int8, device::int8, layout::int8, events::int8
-                FROM dirty ORDER BY bucket DESC, id LIMIT %s
-                """,
-                [most],
-            ).fetchall()
-        return Dirty(*np.array(rows, np.int64).reshape(-1, 5).T)
-
-    def dirty_backlog(self) -> tuple[int, float]:
-        """(entries, age in seconds of the oldest)."""
-        row = self.connection.execute(
-            "SELECT count(*), coalesce(extract(epoch FROM now() - min(logged_at)), 0)::float8 FROM dirty"
-        ).fetchone()
-        return (row[0], row[1]) if row else (0, 0.0)
-
-    def clear_dirty(self, ids: Sequence[int]) -> None:
-        """Deletes exactly these entries."""
-        self.connection.execute("DELETE FROM dirty WHERE id = ANY (%s)", [list(ids)])
-
-    def clear_dirty_range(self, start: int, end: int, first: int, last: int | None) -> None:
-        """Deletes the entries that this snapshot sees of a range of buckets and devices."""
-        self.connection.execute(
-            """
-            DELETE FROM dirty WHERE bucket >= to_timestamp(%s) AND bucket < to_timestamp(%s)
-                AND device >= %s AND device < coalesce(%s, 2147483647)
-            """,
-            [start, end, first, last],
-        )
 
     def clear_outbox(self, most: int) -> int:
         """Deletes at most so many acks that were published; returns how many."""

@@ -3,14 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-Ints = npt.NDArray[np.int64]
-
 _HOUR_S = 3_600
-_FIRST_DEVICES = 16
-_GROWTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +33,21 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A range of events to read once, and the buckets to make of it."""
+    """A range of events to read once, and the buckets to make of it; the finest level comes first."""
 
     start: int
     end: int
     targets: tuple[Target, ...]
+
+    @property
+    def finest(self) -> int:
+        """The width of its shortest buckets."""
+        return self.targets[0].width
+
+    @property
+    def longest(self) -> int:
+        """The width of its longest buckets."""
+        return self.targets[-1].width
 
 
 def due(levels: Sequence[Level]) -> list[Level]:
@@ -64,24 +67,43 @@ def resumed(level: Level, oldest: int | None) -> Level:
 
 
 def next_window(levels: Sequence[Level]) -> Window | None:
-    """The first range that closed buckets lack, for all levels at once; None: all is stored.
+    """The range that closed buckets lack next; None: all is stored.
 
-    At most an hour, or one bucket of the longest level that is due, so that an hour that closes is read once for its
-    last minute and itself.
+    What is least behind comes first: a minute that closed doesn't wait for the day that closed with it. Levels that
+    are behind by more than each other's buckets share a window, so that history is read once for all of them: an hour,
+    or a bucket of the longest.
     """
-    waiting = [(level, level.watermark, level.until) for level in due(levels) if level.until is not None]
-    open_ranges = [(level, start, end) for level, end, start in waiting if end is not None and start is not None]
-    if not open_ranges:
+    waiting = sorted(due(levels), key=_behind)
+    if not waiting:
         return None
-    start = min(begin for _, begin, _ in open_ranges)
-    step = max(_HOUR_S, *(level.width for level, _, _ in open_ranges))
-    latest = min(start - start % step + step, max(end for _, _, end in open_ranges))
+    together = [level for level in waiting if _share(waiting[0], level)]
+    ranges = [(level, level.until or 0, level.watermark or 0) for level in together]
+    start = min(begin for _, begin, _ in ranges)
+    step = _step(max(level.width for level in together))
+    latest = min(start - start % step + step, max(end for _, _, end in ranges))
     targets = tuple(
         Target(level.width, begin, min(end, level.floor(latest)))
-        for level, begin, end in open_ranges
+        for level, begin, end in sorted(ranges, key=lambda each: each[0].width)
         if min(end, level.floor(latest)) > begin
     )
-    return Window(start, max(target.end for target in targets), targets) if targets else None
+    return Window(start, max(target.end for target in targets), targets)
+
+
+def _behind(level: Level) -> int:
+    return (level.watermark or 0) - (level.until or 0)
+
+
+def _share(first: Level, other: Level) -> bool:
+    """Whether the level that is least behind may wait for the other's bucket, and both begin in one window."""
+    if other is first:
+        return True
+    near = abs((first.until or 0) - (other.until or 0)) < _step(max(first.width, other.width))
+    return near and _behind(first) >= other.width
+
+
+def _step(width: int) -> int:
+    """The length of a window whose longest buckets are of this width."""
+    return -(-_HOUR_S // width) * width
 
 
 def unlogged(window: Window, levels: Sequence[Level]) -> Target | None:
@@ -94,74 +116,3 @@ def unlogged(window: Window, levels: Sequence[Level]) -> Target | None:
     if target is None or any(level.until is not None and level.until > target.start for level in levels):
         return None
     return target
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How many devices fit in a transaction, by how many readings a device had in a second before."""
-
-    readings: int  # wanted at a time
-    density: float | None = None  # readings per device and second
-    devices: int = _FIRST_DEVICES // _GROWTH
-
-    def step(self, seconds: int) -> int:
-        """Devices to take next for a range of so many seconds: at most a few times more than before."""
-        most = self.devices * _GROWTH
-        if not self.density:
-            return most
-        return max(1, min(most, int(self.readings / (self.density * seconds))))
-
-    def after(self, devices: int, seconds: int, readings: int) -> "Pace":
-        """What to go by after a transaction."""
-        return Pace(self.readings, readings / (max(1, devices) * seconds), max(1, devices))
-
-
-@dataclass(frozen=True, slots=True)
-class Dirty:
-    """Entries of the dirty log: `bucket` in epoch seconds; `events` of this device and layout came late."""
-
-    id: Ints
-    bucket: Ints
-    device: Ints
-    layout: Ints
-    events: Ints
-
-    def take(self, rows: Ints | npt.NDArray[np.bool_]) -> "Dirty":
-        """These entries."""
-        return Dirty(self.id[rows], self.bucket[rows], self.device[rows], self.layout[rows], self.events[rows])
-
-    def __len__(self) -> int:
-        return len(self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """A range whose events are read again, for the devices of its entries, to make stored buckets of `levels` anew."""
-
-    start: int
-    end: int
-    levels: tuple[Level, ...]
-    entries: Dirty
-
-    def stored(self, level: Level, entries: Dirty) -> Dirty:
-        """Entries whose bucket of this level is stored."""
-        starts = entries.bucket - entries.bucket % level.width
-        return entries.take(starts < (level.until or 0))
-
-
-def repairs(levels: Sequence[Level], dirty: Dirty) -> list[Repair]:
-    """Entries by the longest stored bucket that holds them, newest first; those that no level stored are left out."""
-    stored = sorted((level for level in levels if level.until is not None), key=lambda level: level.width)
-    longest = np.zeros(len(dirty), np.int64)
-    for level in stored:
-        longest[dirty.bucket - dirty.bucket % level.width < (level.until or 0)] = level.width
-    found = []
-    for width in np.unique(longest[longest > 0]).tolist():
-        chosen = np.flatnonzero(longest == width)
-        starts = dirty.bucket[chosen] - dirty.bucket[chosen] % width
-        within = tuple(level for level in stored if level.width <= width)
-        found += [
-            Repair(start, start + width, within, dirty.take(chosen[starts == start]))
-            for start in np.unique(starts).tolist()
-        ]
-    return sorted(found, key=lambda repair: -repair.end)

@@ -17,6 +17,7 @@ from aggregation_service.metrics import Metrics
 from aggregation_service.scheduler import Scheduler
 from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store
+from aggregation_service.team import Team
 from shared.failpoints import Failpoints
 from tests.servers import Database
 
@@ -74,18 +75,19 @@ def steady(devices: int, seconds: range, day: int = DAY) -> list[Event]:
 def scheduler(database: Database, failpoints: Failpoints | None = None, **settings: object) -> tuple[Scheduler, Store]:
     """A scheduler under the service's own role, and its store."""
     variables = {name.lower(): value for name, value in database.environment("aggregation").items()}
-    store = Store(AggregationSettings.model_validate(variables).conninfo())
     made = AggregationSettings.model_validate({**variables, **settings})
-    return Scheduler(made, store, Metrics(CollectorRegistry()), failpoints or Failpoints("")), store
+    store = Store(made.conninfo())
+    team = Team([Store(made.conninfo()) for _ in range(made.aggregation_workers)])
+    return Scheduler(made, store, team, Metrics(CollectorRegistry()), failpoints or Failpoints("")), store
 
 
 def run(database: Database, failpoints: Failpoints | None = None, **settings: object) -> None:
     """One run, in this process, on a connection of its own."""
-    runner, store = scheduler(database, failpoints, **settings)
+    runner, _ = scheduler(database, failpoints, **settings)
     try:
         assert runner.run_once(threading.Event())
     finally:
-        store.close()
+        runner.close()
 
 
 def verified(database: Database) -> dict[int, int]:

@@ -1,37 +1,34 @@
-"""How fast closed buckets are stored, beside the plain SQL for the finest level alone, in the same run.
+"""How fast closed buckets are stored, by one worker and by two, beside plain SQL for the finest level alone.
 
-`python -m tests.benchmarks.aggregation [--readings 4000000]` with the DB_ variables of a running stack's stack.env.
-It makes a database of its own on that server and drops it. One JSON line on stdout.
+1,000 devices with 4 metrics, an event a second; the aggregator runs in this process, on an empty table of statistics.
+The plain SQL is measured before and after each run. Needs the Postgres of DB_* on this machine. Prints one JSON line a
+number of workers.
 """
 
 import argparse
-import json
-import sys
+import os
 import threading
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
 
-import numpy as np
 import psycopg
-from prometheus_client import CollectorRegistry
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from aggregation_service.metrics import Metrics
-from aggregation_service.scheduler import Scheduler
-from aggregation_service.settings import AggregationSettings
-from aggregation_service.store import Store
-from aggregation_service.team import Team
-from shared import lifecycle, pgcopy
+from shared import lifecycle
 from shared.errors import PlumblineError
-from shared.failpoints import Failpoints
-from shared.migrations import migrate
-from shared.settings import DatabaseSettings, load
+from tests import aggregated, servers
+from tests.benchmarks import fleet
+from tests.benchmarks.consuming import settle
+from tests.benchmarks.figures import beside, report, say, spread
+from tests.benchmarks.fleet import DEVICES, Stretch
+from tests.benchmarks.load import METRICS, START_S
+from tests.benchmarks.months import forget
+from tests.servers import Database
 
-DEVICES, METRICS, BATCH_SECONDS = 1_000, 4, 20
-START = np.datetime64("2026-11-01T00:00:00", "us")
+LIMIT = 0.6
+LEVELS = (60, 3_600, 86_400)
+WORKERS = (1, 2)
 
 # What a person would write: one level, one query, percentiles by the server.
 PLAIN_SQL = """
@@ -39,98 +36,108 @@ CREATE TABLE plain AS
 SELECT device, layout, metric, date_trunc('minute', ts) AS bucket, count(*), sum(value), min(value), max(value),
     stddev_samp(value), percentile_cont(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY value)
 FROM events CROSS JOIN unnest(values) WITH ORDINALITY AS r (value, metric)
+WHERE ts >= to_timestamp(%(start)s) AND ts < to_timestamp(%(end)s)
 GROUP BY device, layout, metric, bucket
 """
 
 
-def main() -> int:
-    """Fills a database, rolls it up both ways, prints the figures."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.aggregation", description=__doc__)
-    parser.add_argument("--readings", type=int, default=4_000_000, help="4 metrics of 1,000 devices (default: 4000000)")
-    wanted = parser.parse_args().readings
-    with database(load(DatabaseSettings)) as conninfo:
-        readings = fill(conninfo, max(1, wanted // (DEVICES * METRICS)))
-        plain = plain_sql(conninfo)
-        seconds = aggregate(conninfo, readings)
-    rate, limit = readings / seconds, readings / plain
-    sys.stdout.write(
-        json.dumps(
-            {
-                "benchmark": "aggregation",
-                "readings": readings,
-                "seconds": round(seconds, 3),
-                "readings_per_second": round(rate),
-                "limit": {"name": "plain SQL percentile_cont GROUP BY, 1m only", "readings_per_second": round(limit)},
-                "ratio": round(rate / limit, 3),
-            }
-        )
-        + "\n"
-    )
-    return 0
-
-
-@contextmanager
-def database(settings: DatabaseSettings) -> Iterator[str]:
-    """A migrated database that nobody else uses."""
-    server, name = settings.conninfo("plumbline-benchmark"), f"bench_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            conninfo = make_conninfo(server, dbname=name)
-            migrate(conninfo, {})
-            yield conninfo
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def fill(conninfo: str, seconds: int) -> int:
-    """An event a second and device, in the order in which batches of ingestion would come; returns the readings."""
-    generator = np.random.default_rng(7)
-    device = np.arange(1, DEVICES + 1, dtype=np.int32)
-    days = [str(START.astype("datetime64[D]") + day) for day in range(seconds // 86_400 + 1)]
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("SELECT ensure_event_partitions(%s::date[])", [days])
-        names = [f"device-{number}" for number in device]
-        connection.execute("SELECT count(*) FROM register_devices(%s, %s)", [names, DEVICES])
-        connection.execute("SELECT register_layout(%s, 1)", [[f"metric-{number}" for number in range(METRICS)]])
-        with connection.cursor() as cursor, cursor.copy("COPY events FROM STDIN (FORMAT binary)") as copy:
-            copy.write(pgcopy.HEADER)
-            for first in range(0, seconds, BATCH_SECONDS):
-                batch = np.arange(first, min(first + BATCH_SECONDS, seconds)).astype("timedelta64[s]")
-                ts = np.tile(START + batch, DEVICES)
-                values = generator.normal(50, 10, (len(ts), METRICS))
-                layout = np.ones(len(ts), np.int32)
-                copy.write(pgcopy.encode([np.repeat(device, len(batch)), ts, layout, values, None]))
-            copy.write(pgcopy.TRAILER)
-        connection.execute("VACUUM ANALYZE events")  # neither side pays for hint bits
-    return seconds * DEVICES * METRICS
-
-
-def plain_sql(conninfo: str) -> float:
-    """Seconds of the query, into a table."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("SELECT set_config('work_mem', '64MB', false), set_config('jit', 'off', false)")
-        started = time.perf_counter()
-        connection.execute(PLAIN_SQL)
-        elapsed = time.perf_counter() - started
-        connection.execute("DROP TABLE plain")
-    return elapsed
-
-
-def aggregate(conninfo: str, readings: int) -> float:
-    """Seconds of one run of the service on all levels, as a fresh process would do it."""
-    settings = AggregationSettings.model_validate({"database_url": conninfo})
-    store = Store(conninfo)
-    team = Team([Store(conninfo) for _ in range(settings.aggregation_workers)])
-    scheduler = Scheduler(settings, store, team, Metrics(CollectorRegistry()), Failpoints(""))
+def plain_sql(connection: psycopg.Connection, stretch: Stretch) -> float:
+    """Seconds of the query over a range of time, into a table."""
+    connection.execute("SELECT set_config('work_mem', '64MB', false), set_config('jit', 'off', false)")
+    text = PLAIN_SQL % {"start": stretch.start_s, "end": stretch.end_s}
     started = time.perf_counter()
-    scheduler.run_once(threading.Event())
+    connection.execute(text.encode())
     elapsed = time.perf_counter() - started
-    stored = store.connection.execute("SELECT level, sum(count)::int8 FROM stats GROUP BY level").fetchall()
-    scheduler.close()
-    if dict(stored) != dict.fromkeys(settings.levels(), readings):
-        raise PlumblineError(f"the benchmark's statistics are wrong: {stored} of {readings} readings")
+    connection.execute("DROP TABLE plain")
     return elapsed
+
+
+def store_all(database: Database, **settings: object) -> None:
+    """Runs in this process until nothing waits."""
+    scheduler, _ = aggregated.scheduler(database, None, **settings)
+    try:
+        scheduler.run_once(threading.Event())
+        while scheduler.more:
+            scheduler.run_once(threading.Event())
+    finally:
+        scheduler.close()
+
+
+def aggregate(database: Database, connection: psycopg.Connection, readings: int, workers: int) -> float:
+    """Seconds of one run of all levels.
+
+    Raises:
+        PlumblineError: it stored something else than these readings.
+    """
+    forget(connection)
+    settle(database)
+    started = time.perf_counter()
+    store_all(database, aggregation_workers=workers)
+    elapsed = time.perf_counter() - started
+    stored: dict[int, int] = dict(
+        connection.execute("SELECT level, sum(count)::int8 FROM stats GROUP BY level").fetchall()
+    )
+    if stored != dict.fromkeys(LEVELS, readings):
+        raise PlumblineError(f"the benchmark's statistics are wrong: {stored} of {readings} readings")
+    say(f"{workers} worker{'s' if workers > 1 else ''}: {readings / elapsed:,.0f} readings/s")
+    return elapsed
+
+
+@dataclass(frozen=True)
+class Run:
+    """Readings a second with so many workers; `ratio`: in parts of the plain SQL's just before and just after."""
+
+    workers: int
+    rate: float
+    ratio: float
+
+
+def line(readings: int, runs: Sequence[Run], limits: Sequence[float], alone: Sequence[Run]) -> dict[str, object]:
+    """The figures of so many workers; the ratio is the median of the rounds'."""
+    rates, ratios = [run.rate for run in runs], [run.ratio for run in runs]
+    return {
+        "benchmark": "aggregation",
+        "workers": runs[0].workers,
+        "readings": readings,
+        "readings_per_second": round(median(rates)),
+        "spread": spread(rates),
+        "limit": {
+            "name": "plain SQL percentile_cont GROUP BY, 1m only",
+            "readings_per_second": round(median(limits)),
+            "spread": spread(limits),
+            "ratio": LIMIT,
+        },
+        "ratio": round(median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "ratio_to_one_worker": round(median(rates) / median(run.rate for run in alone), 3),
+        "ok": median(ratios) >= LIMIT,
+    }
+
+
+def main() -> int:
+    """Fills a database, rolls it up both ways in turn, prints the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.aggregation",
+        description=__doc__,
+        epilog="example: python -m tests.benchmarks aggregation --readings 12000000 --rounds 1",
+    )
+    parser.add_argument("--readings", type=int, default=4_000_000, help="4 metrics of 1,000 devices (default: 4000000)")
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    stretch = Stretch(START_S, max(1, options.readings // (DEVICES * len(METRICS))))
+    turns, seconds = list(WORKERS) * options.rounds, []
+    with servers.database(os.environ) as database, database.connect() as connection:
+        fleet.register(connection)
+        fleet.fill(connection, [stretch])
+        plain_sql(connection, stretch)  # reads the table a first time
+        plain = [plain_sql(connection, stretch)]
+        for workers in turns:
+            seconds.append(aggregate(database, connection, stretch.readings, workers))
+            plain.append(plain_sql(connection, stretch))
+    rates, limits = [stretch.readings / each for each in seconds], [stretch.readings / each for each in plain]
+    runs = list(map(Run, turns, rates, beside(limits, rates)))
+    by_workers = [[run for run in runs if run.workers == workers] for workers in WORKERS]
+    return report([line(stretch.readings, some, limits, by_workers[0]) for some in by_workers])
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def test_what_was_logged_before_a_bucket_is_first_stored_is_not_late(database: D
 
 def test_the_watermark_waits_for_a_transaction_that_writes_below_it(database: Database) -> None:
     put_now(database, steady(1, range(60)))
-    runner, store = scheduler(database)
+    runner, _ = scheduler(database)
     with database.connect(autocommit=False) as ingesting:
         assert put(ingesting, [("dev-0", DAY + 30.5, {"a": 5.0})]) == 0  # in time: nothing is closed yet
         thread = threading.Thread(target=runner.run_once, args=[threading.Event()])
@@ -165,20 +165,20 @@ def test_the_watermark_waits_for_a_transaction_that_writes_below_it(database: Da
             "the watermark's UPDATE waits",
         )  # fmt: skip
     thread.join(30)
-    store.close()
+    runner.close()
     assert rows(database, "SELECT sum(count)::int8, sum(late)::int8 FROM stats WHERE level = 60") == [(121, 0)]
     verified(database)
 
 
 def test_two_aggregators_do_the_work_once(database: Database) -> None:
     put_now(database, steady(2, range(120)))
-    (first, one), (second, other) = scheduler(database), scheduler(database)
+    (first, _), (second, _) = scheduler(database), scheduler(database)
     stop = threading.Event()
     assert first.run_once(stop)
     assert not second.run_once(stop)
-    one.close()
+    first.close()
     wait_for(lambda: second.run_once(stop), "the other has its turn")
-    other.close()
+    second.close()
     verified(database)
 
 

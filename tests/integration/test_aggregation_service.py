@@ -74,7 +74,7 @@ def test_one_run_on_request(database: Database) -> None:
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert stored(database) == 60
     _, store = scheduler(database)
-    assert store.my_turn()
+    assert store.take_turn()
     outcome = once(environment(database))
     assert (outcome.returncode, outcome.stderr) == (
         69, "another aggregator has the turn → stop it first, or leave the work to it\n"

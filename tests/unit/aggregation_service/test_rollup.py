@@ -1,7 +1,8 @@
 import numpy as np
 
+from aggregation_service.lateness import Dirty
 from aggregation_service.rollup import roll_dirty, roll_targets
-from aggregation_service.windows import Dirty, Target
+from aggregation_service.windows import Target
 from shared.statistics import rollup
 from shared.statistics.readings import Readings
 
@@ -19,7 +20,7 @@ def readings(*rows: tuple[int, int, float, float]) -> Readings:
 def dirty(*rows: tuple[int, int, int, int]) -> Dirty:
     """(bucket, device, layout, events)"""
     bucket, device, layout, events = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-    return Dirty(np.arange(len(rows)), bucket, device, layout, events)
+    return Dirty(bucket, device, layout, events)
 
 
 def test_each_target_gets_its_own_range_of_one_read() -> None:

@@ -1,22 +1,10 @@
 """Timelines are in minutes where nothing else is said."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_service.windows import (
-    Dirty,
-    Level,
-    Pace,
-    Target,
-    Window,
-    due,
-    next_window,
-    repairs,
-    resumed,
-    unlogged,
-)
+from aggregation_service.windows import Level, Target, Window, due, next_window, resumed, unlogged
 
 M, H, D = 60, 3_600, 86_400
 
@@ -30,17 +18,56 @@ def test_a_minute_that_closed_is_read_alone() -> None:
     assert next_window(levels) == Window(D + M, D + 2 * M, (Target(M, D + M, D + 2 * M),))
 
 
-def test_an_hour_that_closed_is_read_once_for_itself_and_its_last_minute() -> None:
-    levels = [level(M, D + H, D + 59 * M), level(H, D + H, D), level(D, D, D)]
-    assert next_window(levels) == Window(D, D + H, (Target(M, D + 59 * M, D + H), Target(H, D, D + H)))
+def test_at_midnight_the_shortest_bucket_comes_first() -> None:
+    """All three levels' last buckets of the day close at once:
+
+    minute  ......................|23:59|
+    hour    ...............|23:00       |
+    day     |00:00                      |
+    """
+    minute, hour, day = level(M, D, D - M), level(H, D, D - H), level(D, D, 0)
+    assert next_window([minute, hour, day]) == Window(D - M, D, (Target(M, D - M, D),))
+    assert next_window([level(M, D, D), hour, day]) == Window(D - H, D, (Target(H, D - H, D),))
+    assert next_window([level(M, D, D), level(H, D, D), day]) == Window(0, D, (Target(D, 0, D),))
 
 
-def test_after_an_outage_it_goes_hour_by_hour() -> None:
-    levels = [level(M, D + 3 * H + 20 * M, D + 10 * M), level(H, D + 3 * H, D)]
+def test_history_is_read_once_for_all_levels() -> None:
+    # from the first event, 08:13, on for two days and 15 hours
+    levels = [level(M, 2 * D + 15 * H, 8 * H + 13 * M), level(H, 2 * D + 15 * H, 8 * H), level(D, 2 * D, 0)]
+    targets = (Target(M, 8 * H + 13 * M, D), Target(H, 8 * H, D), Target(D, 0, D))
+    assert next_window(levels) == Window(0, D, targets)
+    levels = [level(M, 2 * D + 15 * H, D), level(H, 2 * D + 15 * H, D), level(D, 2 * D, D)]
+    assert next_window(levels) == Window(D, 2 * D, tuple(Target(width, D, 2 * D) for width in (M, H, D)))
+
+
+def test_after_an_outage_it_goes_hour_by_hour_and_the_rest_alone() -> None:
+    levels = [level(M, D + 3 * H + 20 * M, D + 10 * M), level(H, D + 3 * H, D), level(D, D, D)]
     first = next_window(levels)
     assert first == Window(D, D + H, (Target(M, D + 10 * M, D + H), Target(H, D, D + H)))
     last = next_window([level(M, D + 3 * H + 20 * M, D + 3 * H), level(H, D + 3 * H, D + 3 * H)])
     assert last == Window(D + 3 * H, D + 3 * H + 20 * M, (Target(M, D + 3 * H, D + 3 * H + 20 * M),))
+
+
+def test_an_outage_over_midnight_makes_up_for_hours_before_it_closes_the_day() -> None:
+    levels = [level(M, D + 3 * H, D - 2 * H + 50 * M), level(H, D + 3 * H, D - 2 * H), level(D, D, 0)]
+    assert next_window(levels) == Window(
+        D - 2 * H, D - H, (Target(M, D - 2 * H + 50 * M, D - H), Target(H, D - 2 * H, D - H))
+    )
+
+
+def test_a_level_that_is_new_holds_up_none_that_was_there() -> None:
+    new = level(15 * M, 90 * D + H, 0)
+    old = [level(M, 90 * D + H, 90 * D + H - M), level(H, 90 * D + H, 90 * D), level(D, 90 * D, 89 * D)]
+    assert next_window([old[0], new, *old[1:]]) == Window(
+        90 * D + H - M, 90 * D + H, (Target(M, 90 * D + H - M, 90 * D + H),)
+    )
+    assert next_window([new, *old[1:]]) == Window(90 * D, 90 * D + H, (Target(H, 90 * D, 90 * D + H),))
+    assert next_window([new, old[2]]) == Window(89 * D, 90 * D, (Target(D, 89 * D, 90 * D),))
+    assert next_window([new]) == Window(0, H, (Target(15 * M, 0, H),))
+
+
+def test_a_width_that_does_not_divide_the_hour_gets_whole_buckets() -> None:
+    assert next_window([level(45 * M, D, 45 * M)]) == Window(45 * M, 90 * M, (Target(45 * M, 45 * M, 90 * M),))
 
 
 def test_nothing_is_due_when_all_is_stored_or_nothing_is_closed() -> None:
@@ -97,43 +124,3 @@ def test_late_entries_are_settled_only_where_no_level_stored_the_window() -> Non
     assert unlogged(two, [level(M, D + 12 * M, D + 10 * M), level(H, D + 11 * M, D + 11 * M)]) is None
     hour = Window(D, D + H, (Target(H, D, D + H),))
     assert unlogged(hour, [level(M, D + H, D + H), level(H, D + H, D)]) is None
-
-
-def test_pace_starts_small_and_settles_on_the_readings_wanted() -> None:
-    pace = Pace(1_000_000)
-    first = pace.step(1_000)
-    assert first == 16
-    pace = pace.after(first, 1_000, first * 4_000)  # 4 readings a second
-    assert pace.step(1_000) == 128  # at most eightfold
-    pace = pace.after(128, 1_000, 128 * 4_000)
-    assert pace.step(1_000) == 250
-    assert pace.step(100_000) == 2
-    assert pace.step(10_000_000) == 1
-    assert pace.after(250, 1_000, 0).step(1_000) == 2_000  # nothing there: grow
-
-
-def dirty(*entries: tuple[int, int]) -> Dirty:
-    bucket, device = (np.array(column, np.int64) for column in zip(*entries, strict=True))
-    n = len(entries)
-    return Dirty(np.arange(n), bucket, device, np.ones(n, np.int64), np.ones(n, np.int64))
-
-
-def test_late_entries_are_read_by_the_longest_stored_bucket_newest_first() -> None:
-    levels = [level(M, 0, 3 * D + 2 * H), level(H, 0, 3 * D + H), level(D, 0, 3 * D)]
-    found = repairs(
-        levels, dirty((D + M, 1), (3 * D, 2), (D + 2 * H, 3), (3 * D + H, 4), (3 * D + H + M, 5), (3 * D + 2 * H, 6))
-    )
-    shown = [(r.start, r.end, [lv.width for lv in r.levels], r.entries.device.tolist()) for r in found]
-    assert shown == [
-        (3 * D + H + M, 3 * D + H + 2 * M, [M], [5]),
-        (3 * D + H, 3 * D + H + M, [M], [4]),
-        (3 * D, 3 * D + H, [M, H], [2]),
-        (D, 2 * D, [M, H, D], [1, 3]),
-    ]  # device 6's bucket isn't stored yet
-    assert repairs(levels, dirty((4 * D, 1))) == []
-
-
-def test_a_level_that_is_behind_is_left_out_of_a_repair() -> None:
-    behind = level(15 * M, 0, D + H)
-    [repair] = repairs([level(M, 0, 2 * D), behind, level(D, 0, 2 * D)], dirty((D + 30 * M, 1), (D + 2 * H, 2)))
-    assert repair.stored(behind, repair.entries).device.tolist() == [1]
