@@ -31,7 +31,9 @@ class Database:
     async def opened(self) -> AsyncIterator[None]:
         """The pool is open in the block. A database that is away is no error here: it may come."""
         milliseconds = int(self._settings.stats_timeout_seconds * 1000)
-        options = f"-c statement_timeout={milliseconds} -c default_transaction_read_only=on -c timezone=UTC"
+        options = f"-c statement_timeout={milliseconds} -c timezone=UTC -c default_transaction_read_only=on"
+        # A transaction is a snapshot: all its statements see the same state.
+        options += r" -c default_transaction_isolation=repeatable\ read"
         self._pool = async_pool(
             self._settings.conninfo("plumbline-api"),
             self._settings.api_db_connections,

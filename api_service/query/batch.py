@@ -1,10 +1,11 @@
 """Some questions, answered from one snapshot: rows that are remembered, and all others read together."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 
 from api_service.auth.claims import Principal
@@ -15,6 +16,7 @@ from api_service.query import statistics_store as store
 from api_service.query.answer import Answer
 from api_service.query.memory import Memory, Shape, Shelf
 from api_service.query.page import Asked
+from api_service.query.plan import Micros, Range
 from api_service.query.question import Question, Span
 from api_service.query.statistics_store import Frame, Named
 from api_service.query.tile import Series
@@ -63,24 +65,28 @@ class Work:
     lines: list[Line]
     final: bool = True
 
-    def gaps(self) -> list[tuple[int, int]]:
-        """The ranges of buckets that some line lacks."""
-        lacks = np.zeros(self.span.buckets + 2, np.int8)
+    def lacks(self) -> npt.NDArray[np.bool_]:
+        """Which buckets some line has no row of."""
+        found = np.zeros(self.span.buckets, np.bool_)
         for line in self.lines:
-            lacks[1:-1] |= np.array([number not in line.rows for number in range(self.span.buckets)])
-        edges = np.flatnonzero(np.diff(lacks)).tolist()
-        return list(zip(edges[::2], edges[1::2], strict=True))
+            if len(line.rows) < len(found):
+                found |= [number not in line.rows for number in range(len(found))]
+        return found
 
 
 @dataclass(slots=True)
 class Need:
-    """What some questions lack alike: buckets low…high − 1 of these lines."""
+    """What some questions lack alike: these buckets of these lines."""
 
     asked: Asked
     media_type: str
-    low: int
-    high: int
+    buckets: npt.NDArray[np.bool_]
     lines: list[tuple[Work, Line]] = field(default_factory=list)
+
+    def ranges(self, cuts: Micros) -> list[Range]:
+        """The buckets as ranges of time."""
+        edges = np.flatnonzero(np.diff(self.buckets, prepend=False, append=False))
+        return [(int(cuts[low]), int(cuts[high])) for low, high in edges.reshape(-1, 2).tolist()]
 
 
 class Batch:
@@ -90,24 +96,26 @@ class Batch:
         self, connection: psycopg.AsyncConnection, frame: Frame, memory: Memory, settings: ApiSettings
     ) -> None:
         self._connection, self._frame, self._memory, self._settings = connection, frame, memory, settings
+        self._known: dict[str, Named] = {}
+        self._costs: dict[int, int] = {}  # of one series, by the id of its span
         self._as_of, self._closed_until = times.micros_of(frame.as_of), frame.closed_until()
         self._stored_until = min((level.until for level in frame.levels()[:1]), default=-(2**62))
 
     async def answer(self, tickets: Sequence[Ticket]) -> None:
         """Tells each its answer, problem, or None if it is too large."""
         names = {name for ticket in tickets for name in ticket.question.device_ids}
-        known = await store.named(self._connection, sorted(names))
-        new = {layout for device in known.values() for layout in device.layouts} - self._memory.layouts.keys()
+        self._known = await store.named(self._connection, sorted(names))
+        new = {layout for device in self._known.values() for layout in device.layouts} - self._memory.layouts.keys()
         if new:
             self._memory.layouts |= await store.metrics_of(self._connection, sorted(new))
-        works = list(self._begin(tickets, known))
+        works = list(self._begin(tickets))
         for need in self._needs(works):
             await self._read(need)
         for work in works:
             work.ticket.tell(self._finished(work))
         self._memory.shrink()
 
-    def _begin(self, tickets: Sequence[Ticket], known: Mapping[str, Named]) -> Iterator[Work]:
+    def _begin(self, tickets: Sequence[Ticket]) -> Iterator[Work]:
         spans: dict[object, Span] = {}
         for ticket in tickets:
             asked = ticket.question
@@ -115,25 +123,25 @@ class Batch:
             try:
                 if when not in spans:
                     spans[when] = questions.resolve(asked, self._as_of, self._settings.stats_max_buckets)
-                if not all(name in known and ticket.who.covers(name) for name in asked.device_ids):
+                if not all(name in self._known and ticket.who.covers(name) for name in asked.device_ids):
                     raise not_found()
             except Problem as problem:
                 ticket.tell(problem)
                 continue
-            work = Work(ticket, spans[when], self._lines(ticket, spans[when], known))
+            work = Work(ticket, spans[when], self._lines(ticket, spans[when]))
             if self._small(work):
                 yield work
             else:
                 ticket.tell(None)
 
-    def _lines(self, ticket: Ticket, span: Span, known: Mapping[str, Named]) -> list[Line]:
+    def _lines(self, ticket: Ticket, span: Span) -> list[Line]:
         asked, lines = ticket.question, []
         percentiles = tuple(map(questions.percentile_name, asked.percentiles))
         # The one bucket of `none` ends where the range does.
         bucket = span.bucket.name if span.bucket.seconds else f"none {span.end}"
         low, high = span.whole(self._stored_until)
         for name in sorted(asked.device_ids):
-            device = known[name]
+            device = self._known[name]
             metrics = {m: i for layout in device.layouts for m, i in self._memory.layouts[layout].items()}
             for metric in sorted(metrics.keys() & set(asked.metrics) if asked.metrics else metrics):
                 series, shelf, there = Series(name, metric, ((device.id, metrics[metric]),)), None, {}
@@ -146,22 +154,20 @@ class Batch:
         return lines
 
     def _small(self, work: Work) -> bool:
-        asked, buckets = self._asked(work), work.span.buckets
-        if len(work.lines) * buckets > asked.question.limit:
+        span, lines = work.span, work.lines
+        if len(lines) * span.buckets > work.ticket.question.limit:
             return False
-        return (
-            not work.lines
-            or not buckets
-            or asked.cost([work.lines[0].series], 0, buckets) * len(work.lines) <= _MOST_COST
-        )
+        if lines and span.buckets and id(span) not in self._costs:
+            self._costs[id(span)] = self._asked(work).cost([lines[0].series], 0, span.buckets)
+        return self._costs.get(id(span), 0) * len(lines) <= _MOST_COST
 
     def _needs(self, works: Sequence[Work]) -> list[Need]:
         needs: dict[object, Need] = {}
         for work in works:
-            asked = work.ticket.question
-            for low, high in work.gaps():
-                key = (id(work.span), low, high, asked.percentiles, asked.fill, work.ticket.media_type)
-                need = needs.setdefault(key, Need(self._asked(work), work.ticket.media_type, low, high))
+            asked, lacks = work.ticket.question, work.lacks()
+            if lacks.any():
+                key = (id(work.span), lacks.tobytes(), asked.percentiles, asked.fill, work.ticket.media_type)
+                need = needs.setdefault(key, Need(self._asked(work), work.ticket.media_type, lacks))
                 need.lines += [(work, line) for line in work.lines]
         return list(needs.values())
 
@@ -169,15 +175,17 @@ class Batch:
         return Asked(self._connection, self._frame, work.ticket.question, work.span, None, self._settings)
 
     async def _read(self, need: Need) -> None:
-        asked, span, numbers = need.asked, need.asked.span, range(need.low, need.high)
-        series = list({(line.series.device_id, line.series.metric): line.series for _, line in need.lines}.values())
-        cuts = asked.cuts(need.low, need.high)
-        read = await tile.read(self._connection, self._frame, series, cuts, self._settings.stats_max_raw_bytes)
-        edges = span.edges[need.low : need.high + 1]
-        made = rows.make(read, series, edges, asked.question, self._closed_until)
+        asked, span = need.asked, need.asked.span
+        series = {(line.series.device_id, line.series.metric): line.series for _, line in need.lines}
+        cuts = asked.cuts(0, span.buckets)
+        read = await tile.read(
+            self._connection, self._frame, list(series.values()), cuts, self._settings.stats_max_raw_bytes,
+            need.ranges(cuts), self._seen(need),
+        )  # fmt: skip
+        made = rows.make(read, list(series.values()), span.edges, asked.question, self._closed_until)
         texts = rendering.render(made, asked.question, need.media_type)
         found = {(r.device_id, r.metric, r.start): (text, r.final) for r, text in zip(made, texts, strict=True)}
-        whole = range(*span.whole(self._stored_until))
+        whole, numbers = range(*span.whole(self._stored_until)), np.flatnonzero(need.buckets).tolist()
         for work, line in need.lines:
             for number in numbers:
                 start = span.starts[number]
@@ -186,6 +194,17 @@ class Batch:
                 work.final &= final
                 if line.shelf is not None and number in whole:
                     self._memory.keep(line.shelf, start, text)
+
+    def _seen(self, need: Need) -> tile.Known | None:
+        """What needn't be asked again for."""
+        devices = [self._known[line.series.device_id or ""] for _, line in need.lines]
+        if any(device.dirty for device in devices):
+            return None
+        wanted = {line.series.metric for _, line in need.lines}
+        layouts = {layout: self._memory.layouts[layout] for device in devices for layout in device.layouts}
+        return tile.Known(
+            {id_: np.array(list(own.values()), np.int32) for id_, own in layouts.items() if wanted & own.keys()}
+        )
 
     def _finished(self, work: Work) -> Answer:
         asked, span = work.ticket.question, work.span

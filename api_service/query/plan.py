@@ -53,15 +53,15 @@ class Plan:
         return stored * series + raw * devices
 
 
-def plan(cuts: Micros, levels: Sequence[Level], dirty: Micros) -> Plan:
-    """How to read [cuts[0], cuts[-1]).
+def plan(cuts: Micros, levels: Sequence[Level], dirty: Micros, ranges: Sequence[Range] = ()) -> Plan:
+    """How to read [cuts[0], cuts[-1]), or of that only `ranges`, which begin and end at cuts and are in order.
 
     `cuts`: increasing, the instants where an answer's rows begin and end; no stored bucket may straddle one.
     `levels`: in any order; each width divides the next coarser one's.
     `dirty`: starts of the finest level's buckets whose stored statistics are behind the raw events, in any order.
     """
     stored: list[Stored] = []
-    left: list[Range] = [(int(cuts[0]), int(cuts[-1]))]
+    left: list[Range] = list(ranges) or [(int(cuts[0]), int(cuts[-1]))]
     for level in sorted(levels, key=lambda level: -level.width):
         rest: list[Range] = []
         for start, end in left:

@@ -12,7 +12,7 @@ import numpy as np
 
 from api_service.problems import FieldError, invalid
 from api_service.query import times
-from api_service.query.parameters import Pairs, Parameters
+from api_service.query.parameters import Parameters
 from api_service.query.plan import Micros
 from api_service.query.times import Time
 from shared.statistics.buckets import Bucket, edges, parse_bucket
@@ -74,7 +74,8 @@ class Span:
         return low, max(low, int(np.searchsorted(self.edges, min(self.end, until), "right")) - 1)
 
 
-def read(pairs: Pairs, most_rows: int) -> Question:
+@lru_cache(maxsize=1_024)
+def read(pairs: tuple[tuple[str, str], ...], most_rows: int) -> Question:
     """The question that these parameters ask.
 
     Raises:

@@ -1,6 +1,5 @@
 """A tile's statistics as the rows of the answer."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,14 +78,14 @@ def _values(tile: Tile, question: Question) -> list[tuple[list[Any], tuple[str, 
     partials = tile.partials
     fractions = np.array([float(percentile / 100) for percentile in question.percentiles])
     columns = [partials.min, partials.max, means(partials), sums(partials), stddevs(partials)]
-    numbers = np.column_stack([*columns, quantiles(partials, fractions)]).tolist()
+    numbers = np.column_stack([*columns, quantiles(partials, fractions)])
+    texts: list[list[Any]] = numbers.tolist()
+    for row, column in np.argwhere(np.isnan(numbers)).tolist():
+        texts[row][column] = None
     errors = rank_errors(partials, fractions).max(axis=1, initial=0.0).tolist()
     # A bucket that the range cuts has counted late readings that may lie outside.
     late = np.minimum(partials.late + tile.more_late[tile.cell], partials.count).tolist()
     return [
-        (
-            [count, *(None if math.isnan(number) else number for number in row)],
-            ("sketch" if error else "exact", error, late_readings),
-        )
-        for count, row, error, late_readings in zip(partials.count.tolist(), numbers, errors, late, strict=True)
+        ([count, *row], ("sketch" if error else "exact", error, late_readings))
+        for count, row, error, late_readings in zip(partials.count.tolist(), texts, errors, late, strict=True)
     ]

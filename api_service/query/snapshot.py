@@ -12,5 +12,4 @@ from api_service.database import Database
 async def snapshot(database: Database) -> AsyncIterator[psycopg.AsyncConnection]:
     """A connection in a read-only transaction whose statements all see the same state."""
     async with database.connection() as connection, connection.transaction():
-        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield connection

@@ -3,7 +3,6 @@
 A series is a device's metric. Several share a plan: numbers join the series to the ranges.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ import numpy.typing as npt
 import psycopg
 from psycopg.rows import class_row
 
-from api_service.query import times
+from api_service.query import apart, times
 from api_service.query.plan import Level, Range
 from api_service.query.store import VISIBLE, like_patterns
 from shared.statistics import PACKED, Partials, unpack
@@ -176,6 +175,9 @@ class Counted:
     readings: npt.NDArray[np.int64]
 
 
+NOTHING_COUNTED = Counted(*np.empty((4, 0), np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Series and the ranges (µs) to read of them, joined by numbers of plans."""
@@ -266,7 +268,8 @@ async def late(connection: psycopg.AsyncConnection, width: int, wanted: Wanted) 
 async def stored(connection: psycopg.AsyncConnection, width: int, wanted: Wanted, most_bytes: int) -> Partials:
     """Stored statistics of a level."""
     parameters = {**wanted.parameters(), "level": width // times.SECOND}
-    return await asyncio.to_thread(decode_partials, await _copy(connection, _STORED, parameters, most_bytes))
+    data = await _copy(connection, _STORED, parameters, most_bytes)
+    return await apart.compute(len(data), decode_partials, data)
 
 
 async def layouts(
@@ -293,7 +296,7 @@ async def readings(
             size += len(pack)
             if size > most_bytes:
                 raise TooMuch
-    return await asyncio.to_thread(unpack, packs, of_layouts)
+    return await apart.compute(size, unpack, packs, of_layouts)
 
 
 async def _copy(

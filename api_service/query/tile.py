@@ -1,14 +1,14 @@
 """Statistics of some series in some buckets that follow each other: read where the plans say, merged once."""
 
-import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
 
+from api_service.query import apart
 from api_service.query import statistics_store as store
 from api_service.query.plan import Level, Micros, Plan, Range, plan
 from api_service.query.statistics_store import Counted, Frame, Wanted
@@ -59,10 +59,23 @@ class Cells:
         return np.where(self._keys[at] == key, self._owner[at] * buckets + bucket, -1)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the caller has seen in this snapshot: nothing late waits for the devices, and these are their layouts."""
+
+    layouts: Mapping[int, npt.NDArray[np.int32]]
+
+
 async def read(
-    connection: psycopg.AsyncConnection, frame: Frame, series: Sequence[Series], cuts: Micros, most_bytes: int
+    connection: psycopg.AsyncConnection,
+    frame: Frame,
+    series: Sequence[Series],
+    cuts: Micros,
+    most_bytes: int,
+    ranges: Sequence[Range] = (),
+    known: Known | None = None,
 ) -> Tile:
-    """The statistics of these series between the cuts, which are where buckets begin and end.
+    """The statistics of these series between the cuts, which are where buckets begin and end; `ranges`: only there.
 
     Raises:
         statistics_store.TooMuch: they need more than `most_bytes` of events or of stored statistics.
@@ -70,19 +83,22 @@ async def read(
     levels, cells = frame.levels(), Cells(series, cuts)
     width = levels[0].width if levels else 60_000_000
     devices = sorted({device for one in series for device, _ in one.members})
-    pending = await store.dirty(connection, devices, int(cuts[0]) // width * width, int(cuts[-1]))
+    if known is None:
+        pending = await store.dirty(connection, devices, int(cuts[0]) // width * width, int(cuts[-1]))
+    else:
+        pending = store.NOTHING_COUNTED
     pending_cell = cells.of(pending.device, pending.metric, pending.bucket)
-    plans, plan_of = _plans(cuts, levels, pending, pending_cell)
+    plans, plan_of = _plans(cuts, ranges, levels, pending, pending_cell)
 
     parts = []
     for level in levels:
-        ranges = [[(s.start, s.end) for s in one.stored if s.width == level.width] for one in plans]
-        if wanted := _wanted(series, plan_of, ranges):
+        pieces = [[(s.start, s.end) for s in one.stored if s.width == level.width] for one in plans]
+        if wanted := _wanted(series, plan_of, pieces):
             parts.append(await store.stored(connection, level.width, wanted, most_bytes))
     raw = None
     if wanted := _wanted(series, plan_of, [list(one.raw) for one in plans]):
         metrics = sorted({metric for one in series for _, metric in one.members})
-        layouts = await store.layouts(connection, devices, metrics)
+        layouts = known.layouts if known else await store.layouts(connection, devices, metrics)
         raw = await store.readings(connection, wanted, layouts, most_bytes)
     late = np.zeros(cells.count, np.int64)
     for counted in await _late(connection, series, plans, plan_of, levels, pending):
@@ -90,15 +106,16 @@ async def read(
         np.add.at(late, cell[cell >= 0], counted.readings[cell >= 0])
     dirty = np.zeros(cells.count, np.bool_)
     dirty[pending_cell[pending_cell >= 0]] = True
-    partials, cell = await asyncio.to_thread(_merged, cells, parts, raw)
+    size = sum(part.summary.nbytes for part in parts) + (raw[3].nbytes if raw else 0)
+    partials, cell = await apart.compute(size, _merged, cells, parts, raw)
     return Tile(partials, cell, late, dirty)
 
 
 def _plans(
-    cuts: Micros, levels: Sequence[Level], pending: Counted, pending_cell: Ints
+    cuts: Micros, ranges: Sequence[Range], levels: Sequence[Level], pending: Counted, pending_cell: Ints
 ) -> tuple[list[Plan], dict[int, int]]:
     """The plans, first the one of devices without anything dirty, and the numbers of the other devices'."""
-    plans, plan_of = [plan(cuts, levels, np.empty(0, np.int64))], {}
+    plans, plan_of = [plan(cuts, levels, np.empty(0, np.int64), ranges)], {}
     numbers: dict[bytes, int] = {}
     # What isn't stored yet is read raw anyway.
     ours = (pending_cell >= 0) & (pending.bucket < max((level.until for level in levels), default=0))
@@ -107,7 +124,7 @@ def _plans(
         key = buckets.tobytes()
         if key not in numbers:
             numbers[key] = len(plans)
-            plans.append(plan(cuts, levels, buckets))
+            plans.append(plan(cuts, levels, buckets, ranges))
         plan_of[device] = numbers[key]
     return plans, plan_of
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from shared.events.timestamps import parse_number, parse_text
 
@@ -50,6 +51,7 @@ def parse(text: str) -> Time | None:
     return Time(micros, relative=False) if _LEAST <= micros <= _MOST else None
 
 
+@lru_cache(maxsize=65_536)  # the buckets' edges come again and again
 def render(micros: int) -> str:
     """RFC 3339 in UTC with `Z`; microseconds only where there are some."""
     return datetime_of(micros).isoformat().replace("+00:00", "Z")

@@ -17,7 +17,7 @@ HOUR, DAY = 3_600_000_000, 86_400_000_000
 
 
 def span(**parameters: str) -> question.Span:
-    pairs = [(name.rstrip("_"), value) for name, value in parameters.items()]
+    pairs = tuple((name.rstrip("_"), value) for name, value in parameters.items())
     return question.resolve(question.read(pairs, 10_000), NOW, 100_000)
 
 
@@ -62,8 +62,8 @@ def test_a_rendered_time_means_itself(micros: int) -> None:
 def test_defaults() -> None:
     asked = span()
     assert (asked.start, asked.end, asked.bucket.name) == (NOW - DAY, NOW, "5m")
-    assert question.read([], 10_000).limit == 1_000
-    assert question.read([], 10_000).percentiles == (Decimal(50), Decimal(90), Decimal(95), Decimal(99))
+    assert question.read((), 10_000).limit == 1_000
+    assert question.read((), 10_000).percentiles == (Decimal(50), Decimal(90), Decimal(95), Decimal(99))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_auto_keeps_the_number_of_buckets_readable(back: str, bucket: str) -> No
 
 
 def test_names_of_percentiles_are_as_asked_without_superfluous_zeros() -> None:
-    asked = question.read([("percentiles", "0,33.3,99.90,50.0,100,050,50")], 10_000)
+    asked = question.read((("percentiles", "0,33.3,99.90,50.0,100,050,50"),), 10_000)
     assert [question.percentile_name(p) for p in asked.percentiles] == ["p0", "p33.3", "p99.9", "p50", "p100"]
 
 
