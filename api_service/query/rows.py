@@ -10,7 +10,7 @@ from api_service.query import times
 from api_service.query.plan import Micros
 from api_service.query.question import Question, percentile_name
 from api_service.query.tile import Series, Tile
-from shared.statistics import means, quantiles, rank_errors, stddevs, sums
+from shared.statistics import means, quantiles, stddevs, sums
 
 _FINAL = -4  # its place among a row's values
 
@@ -78,11 +78,12 @@ def _values(tile: Tile, question: Question) -> list[tuple[list[Any], tuple[str, 
     partials = tile.partials
     fractions = np.array([float(percentile / 100) for percentile in question.percentiles])
     columns = [partials.min, partials.max, means(partials), sums(partials), stddevs(partials)]
-    numbers = np.column_stack([*columns, quantiles(partials, fractions)])
+    answers, rank_errors = quantiles(partials, fractions)
+    numbers = np.column_stack([*columns, answers])
     texts: list[list[Any]] = numbers.tolist()
     for row, column in np.argwhere(np.isnan(numbers)).tolist():
         texts[row][column] = None
-    errors = rank_errors(partials, fractions).max(axis=1, initial=0.0).tolist()
+    errors = rank_errors.max(axis=1, initial=0.0).tolist()
     # A bucket that the range cuts has counted late readings that may lie outside.
     late = np.minimum(partials.late + tile.more_late[tile.cell], partials.count).tolist()
     return [

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from shared.statistics import Partials, means, quantiles, rank_errors, stddevs, sums
+from shared.statistics import Partials, means, quantiles, stddevs, sums
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -86,8 +86,7 @@ def stored(partials: Partials) -> Mapping[Key, Row]:
         means(partials).tolist(),
         map(_null, stddevs(partials).tolist()),
         partials.late.tolist(),
-        quantiles(partials, PERCENTILES),
-        rank_errors(partials, PERCENTILES),
+        *quantiles(partials, PERCENTILES),
         strict=True,
     )
     return {key: Row(*values) for key, values in zip(keys, columns, strict=True)}

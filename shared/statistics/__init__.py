@@ -5,7 +5,7 @@ Pure numpy. The same readings give the same bytes, in whatever order they come a
 
 from shared.statistics.merging import merge
 from shared.statistics.packed import PACKED, unpack
-from shared.statistics.partials import Partials, means, quantiles, rank_errors, stddevs, sums
+from shared.statistics.partials import Partials, means, quantiles, stddevs, sums
 from shared.statistics.rolling import rollup
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "means",
     "merge",
     "quantiles",
-    "rank_errors",
     "rollup",
     "stddevs",
     "sums",

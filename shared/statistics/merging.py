@@ -6,6 +6,7 @@ import numpy as np
 
 from shared.statistics import moments, ragged, summary
 from shared.statistics.keys import Groups, group
+from shared.statistics.mixture import mixture
 from shared.statistics.partials import Partials, concatenate, empty
 from shared.statistics.ragged import Floats, Ints
 
@@ -53,13 +54,13 @@ def merge(parts: Sequence[Partials]) -> Partials:
 
 def _summaries(rows: Partials, groups: Groups) -> tuple[Floats, Ints, Floats]:
     """(values, lengths, rank errors) of the groups' summaries; `rows` are in the groups' order."""
+    count = np.add.reduceat(rows.count, groups.start)
     points = np.add.reduceat(rows.summary_length, groups.start)
     at = ragged.starts(points)
-    whole = np.logical_and.reduceat(summary.exact(rows.summary_length), groups.start)
-    alone = groups.length == 1
-    lengths = np.where(alone, points, summary.lengths(points))
+    alone, whole = groups.length == 1, points == count
+    lengths = np.where(alone, points, summary.lengths(count))
     values, start = np.empty(int(lengths.sum())), ragged.starts(lengths)
-    rank_error = np.where(alone, rows.rank_error[groups.start], summary.rank_errors(points))
+    rank_error = np.where(alone, rows.rank_error[groups.start], summary.rank_errors(count))
 
     as_they_are = np.flatnonzero(alone)
     values[ragged.positions(start[as_they_are], lengths[as_they_are])] = rows.summary[
@@ -70,10 +71,12 @@ def _summaries(rows: Partials, groups: Groups) -> tuple[Floats, Ints, Floats]:
         union = ragged.matrix(rows.summary, at[all_values[chosen]], length)
         union.sort(axis=1)
         ragged.put(values, start[all_values[chosen]], summary.summarise(union))
+    points_off = summary.points_off(rows.count, rows.rank_error)
     for number in np.flatnonzero(~whole & ~alone):
         members = slice(groups.start[number], groups.start[number] + groups.length[number])
-        values[start[number] : start[number] + lengths[number]], rank_error[number] = summary.mixture(
+        values[start[number] : start[number] + lengths[number]], off = mixture(
             rows.summary[at[number] : at[number] + points[number]],
-            rows.summary_length[members], rows.count[members], rows.rank_error[members],
+            rows.summary_length[members], rows.count[members], points_off[members],
         )  # fmt: skip
+        rank_error[number] = summary.rank_errors(count[number], off)
     return values, lengths, rank_error

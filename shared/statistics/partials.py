@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from shared.statistics import ragged, summary
+from shared.statistics import percentiles, ragged, summary
 from shared.statistics.ragged import Floats, Ints
 
 
@@ -103,18 +103,20 @@ def stddevs(partials: Partials) -> Floats:
     return np.where((partials.count > 1) & np.isfinite(sample), sample, np.nan)
 
 
-def quantiles(partials: Partials, fractions: Floats) -> Floats:
-    """percentile_cont (n, f) at `fractions` (f) of 0…1, off in rank by at most `rank_errors`."""
+def quantiles(partials: Partials, fractions: Floats) -> tuple[Floats, Floats]:
+    """percentile_cont (n, f) at `fractions` (f) of 0…1, and how far in rank, of 0…1, each can be off; 0: exact."""
     answers = np.empty((len(partials), len(fractions)))
+    errors = np.zeros_like(answers)
     starts = ragged.starts(partials.summary_length)
-    for length, rows in ragged.by_length(partials.summary_length):
-        answers[rows] = summary.percentiles(ragged.matrix(partials.summary, starts[rows], length), fractions)
-    return answers
-
-
-def rank_errors(partials: Partials, fractions: Floats) -> Floats:
-    """How far in rank, of 0…1, `quantiles`' answers (n, f) can be off; 0: exact."""
-    points_off = np.maximum(partials.rank_error - 1 / summary.STEPS, 0.0)
-    off = points_off[:, None] + summary.interpolation_errors(fractions)
-    inside = (fractions > 0) & (fractions < 1)  # min and max are always exact
-    return np.where(summary.exact(partials.summary_length)[:, None] | ~inside, 0.0, off)
+    whole = summary.exact(partials.count)
+    rows = np.flatnonzero(whole)
+    for length, chosen in ragged.by_length(partials.summary_length[rows]):
+        values = ragged.matrix(partials.summary, starts[rows[chosen]], length)
+        answers[rows[chosen]] = percentiles.of_values(values, fractions)
+    if len(rows) < len(partials):
+        rows = np.flatnonzero(~whole)
+        points = ragged.matrix(partials.summary, starts[rows], summary.POINTS)
+        count = partials.count[rows]
+        points_off = summary.points_off(count, partials.rank_error[rows])
+        answers[rows], errors[rows] = percentiles.of_points(points, count, points_off, fractions)
+    return answers, errors

@@ -1,122 +1,89 @@
-"""What percentiles are made of: all values of a group, sorted, or an equi-rank grid where there are too many.
+"""What percentiles are made of: the readings of some ranks. A summary of n readings has n, or POINTS numbers.
 
-The grid of n values is percentile_cont at i/STEPS, i = 0…STEPS: it holds min and max, and its answers to multiples of
-1/STEPS are exact when it was made of values. Between two points x answers p by linear interpolation, and its rank
-error, the least e with cont(p−e) ≤ x ≤ cont(p+e), is below 1/STEPS since x lies between cont of the two.
+The readings are numbered from 0 by size; reading r is cont(r/(n−1)), percentile_cont's own definition. Up to
+MOST_VALUES of them are all kept. Of more, the summary has those at ⌊i(n−1)/STEPS⌋, i = 0…STEPS, so that min and max
+are there, and both neighbours of the percentiles in NAMED, which are therefore exact. Ranks follow from n alone. With
+q = (n−1)/STEPS ≥ 4 no two are alike, and the gap between neighbours is at most ⌈q⌉. A percentile between two points is
+answered by the nearer one, so its rank is off by at most ⌈q⌉/2 (`reading`).
 
-Merging. Let a grid of n values stand for points that weigh (n−1)/STEPS each, the two ends half of that and ½ more,
-n in all; a value weighs 1. Between points i and i+1 the true count of values lies between ⌊i(n−1)/STEPS⌋ + 1 and
-⌈(i+1)(n−1)/STEPS⌉, and the points' count is right in the middle: it is off by at most d = (n−1 + STEPS − 2·gcd(n−1,
-STEPS)) / (2·STEPS), and by e(n−1) more if the grid's own points are off by a rank error e. Take the union of all
-members' points as a sample of N = Σn values and read its percentiles off the middles of their weights: with
-D = Σd and points of weight ≤ w, that has a rank error of at most (D + w/2 + ½) / (N−1). With values only it is
-percentile_cont itself. Weights are integers (in units of 1/(2·STEPS)), so no order of members can change a bit.
+Merging (`mixture`). Let a member's points be off by at most E ranks: reading r−E ≤ point of rank r ≤ reading r+E; E is
+0 when the summary was made of readings. A value x between the member's points of ranks r and r+g has r+1−E … r+g+E of
+the member's readings at or below it: (2r+g+1)/2 and up to D = (g−1)/2 + E more or less. For a point x of rank r the
+member itself knows the rank, but for E. So x has rank m = r + Σ (2r'+g'+1)/2 of the other members in the union, off by
+at most Σ E + Σ' (g'−1)/2. The union's reading R is answered by the neighbour in m for which this and |m − R| are least
+together. Neighbours, of gaps g and h, are (g+h)/2 apart at most, so that the better of the two is off by at most ½ +
+Σ (g−1)/2 + E over all members. That is what `mixture` finds for each R; the greatest is the E of the union.
+
+A bound for it. As (⌈q⌉−1)/2 < q/2 and Σ q < (N−1)/STEPS, with N > MOST_VALUES readings in all, a merge adds less than
+1/(2 STEPS) + 1/(2 MOST_VALUES) = 0.00125 in rank to the greatest E/(n−1) of its members; reading a percentile adds no
+more than that again. A row that went through three nested merges is within 4 · 0.00125 = 0.005, whatever its members'
+sizes and values.
 """
 
-import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.statistics.ragged import Floats, Ints
 
-STEPS = 400
+STEPS = 500
+MOST_VALUES = 2_000
+NAMED = (0.1, 0.5, *range(1, 3), 2.5, *range(3, 98), 97.5, 98, 99, 99.5, 99.9)  # in percent
+
+
+def _positions() -> tuple[Ints, Ints]:
+    """A point's place in thousandths of n−1, and what to add to the rank there: 0, or 1 for the upper neighbour."""
+    grid = 1000 // STEPS * np.arange(STEPS + 1)
+    named = np.rint(10 * np.array(NAMED)).astype(np.int64)
+    lower = np.union1d(grid, named)
+    place = np.concatenate([lower, named])
+    above = np.concatenate([np.zeros(len(lower), np.int64), np.ones(len(named), np.int64)])
+    order = np.lexsort((above, place))
+    return place[order], above[order]
+
+
+PLACE, ABOVE = _positions()
+POINTS = len(PLACE)
+
+
+@lru_cache(maxsize=256)
+def ranks(count: int) -> Ints:
+    """Which of `count` sorted readings, from 0, the summary has; in order, read-only."""
+    found = np.arange(count) if count <= MOST_VALUES else PLACE * (count - 1) // 1000 + ABOVE
+    found.flags.writeable = False
+    return found
+
+
+def exact(count: Ints) -> npt.NDArray[np.bool_]:
+    """Whether summaries of so many readings have them all."""
+    return count <= MOST_VALUES
 
 
 def lengths(count: Ints) -> Ints:
-    """How many numbers the summary of so many values has."""
-    return np.minimum(count, STEPS + 1)
+    """How many numbers the summary of so many readings has."""
+    return np.where(exact(count), count, POINTS)
 
 
-def exact(length: Ints) -> npt.NDArray[np.bool_]:
-    """Which summaries of these lengths hold all values."""
-    return length <= STEPS
+def reading(count: Ints) -> Ints:
+    """Twice the ranks that a percentile between two points may be off."""
+    return np.where(exact(count), 0, -(-(count - 1) // STEPS))
 
 
-def rank_errors(count: Ints) -> Floats:
-    """The most that a percentile of a summary of so many values can be off in rank."""
-    return np.where(count <= STEPS, 0.0, 1 / STEPS)
+def rank_errors(count: Ints, points_off: Ints | int = 0) -> Floats:
+    """The most that a percentile of summaries of so many readings is off, as a share of 1.
+
+    `points_off` is 2E, in ranks.
+    """
+    return np.minimum((points_off + reading(count)) / np.maximum(2 * (count - 1), 1), 1.0)
+
+
+def points_off(count: Ints, rank_error: Floats) -> Ints:
+    """2E, whole, from what `rank_errors` gave."""
+    return np.rint(rank_error * (2 * (count - 1))).astype(np.int64) - reading(count)
 
 
 def summarise(rows: Floats) -> Floats:
-    """Summaries (n, count or STEPS + 1) of rows (n, count) that are sorted along axis 1."""
+    """Summaries (n, count or POINTS) of rows (n, count) that are sorted along axis 1."""
     count = rows.shape[1]
-    if count <= STEPS:
-        return rows
-    # i·(count−1)/STEPS in integers: a product of floats would miss the points that lie on a value.
-    below, rest = np.divmod(np.arange(STEPS + 1) * (count - 1), STEPS)
-    above = np.minimum(below + 1, count - 1)
-    return interpolate(rows[:, below], rows[:, above], rest / STEPS)
-
-
-def interpolate(low: Floats, high: Floats, fraction: Floats) -> Floats:
-    """low + fraction · (high − low), for low ≤ high: exact at both ends, never outside, without overflow."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        gap = high - low
-        straight = np.where(fraction < 0.5, low + fraction * gap, high - (1.0 - fraction) * gap)
-        wide = low * (1.0 - fraction) + high * fraction
-    return np.clip(np.where(np.isfinite(straight), straight, wide), low, high)
-
-
-def percentiles(rows: Floats, fractions: Floats) -> Floats:
-    """percentile_cont (n, f) of summaries (n, length), which are all values or all grids."""
-    last = rows.shape[1] - 1
-    at = _on_points(fractions) if last == STEPS else fractions * last
-    below = np.floor(at).astype(np.int64)
-    return interpolate(rows[:, below], rows[:, np.minimum(below + 1, last)], at - below)
-
-
-def interpolation_errors(fractions: Floats) -> Floats:
-    """What a grid's answers (f) may be off in rank beyond what its points are off: 0 on a point."""
-    at = _on_points(fractions)
-    between = at - np.floor(at)
-    return np.where(between == 0, 0.0, np.maximum(between, 1.0 - between) / STEPS)
-
-
-def _on_points(fractions: Floats) -> Floats:
-    """Positions on the grid; 0.29 · 400 is meant to be 116."""
-    at = fractions * STEPS
-    nearest = np.round(at)
-    return np.where(np.abs(at - nearest) < 1e-9, nearest, at)
-
-
-def mixture(values: Floats, length: Ints, count: Ints, rank_error: Floats) -> tuple[Floats, float]:
-    """The grid (STEPS + 1) and rank error of a union, of which at least one member is a grid.
-
-    Members: `length` points each, member after member in `values`; `count` values are behind each.
-    """
-    grids = ~exact(length)
-    point = np.where(grids, 2 * (count - 1), 2 * STEPS)
-    weight = np.repeat(point, length)
-    ends = np.cumsum(length)[grids]
-    end_weight = count[grids] - 1 + STEPS
-    weight[ends - length[grids]] = end_weight
-    weight[ends - 1] = end_weight
-
-    order = _canonical_order(values, weight)
-    values, weight = values[order], weight[order]
-    middle = 2 * np.cumsum(weight) - weight  # doubled, to stay whole
-    total = int(count.sum())
-    wanted = 4 * np.arange(STEPS + 1) * (total - 1) + 2 * STEPS
-    above = np.clip(np.searchsorted(middle, wanted), 1, len(middle) - 1)
-    below = above - 1
-    fraction = np.clip((wanted - middle[below]) / np.maximum(middle[above] - middle[below], 1), 0.0, 1.0)
-
-    steps = count[grids] - 1
-    cells = (steps + STEPS - 2 * np.gcd(steps, STEPS)) / (2 * STEPS)
-    off = math.fsum(cells + steps * (rank_error[grids] - 1 / STEPS)) + float(weight.max()) / (4 * STEPS) + 0.5
-    return interpolate(values[below], values[above], fraction), min(1.0, off / (total - 1) + 1 / STEPS)
-
-
-def _canonical_order(values: Floats, weight: Ints) -> Ints:
-    """By value, and equal values by weight, whoever they came from."""
-    order = np.argsort(values)
-    apart = values[order[1:]] != values[order[:-1]]
-    if apart.all():
-        return order
-    most = int(weight.max()) + 1
-    if len(values) * most >= 2**63:
-        return np.lexsort((weight, values))
-    # The same in two sorts of numbers, which is three times as fast.
-    tie = np.concatenate([[0], np.cumsum(apart)])
-    return order[np.argsort(tie * most + weight[order])]
+    return rows if count <= MOST_VALUES else rows[:, ranks(count)]

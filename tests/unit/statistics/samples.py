@@ -21,6 +21,9 @@ DISTRIBUTIONS: dict[str, Callable[[Generator, int], Floats]] = {
     "1013 ± 2": lambda g, n: 1013 + g.uniform(-2, 2, n),
     "around zero": lambda g, n: g.normal(0, 1e-3, n) * g.integers(0, 2, n),
     "1e-300…1e300": lambda g, n: 10.0 ** g.uniform(-300, 300, n) * g.choice([-1.0, 1.0], n),
+    "two spikes": lambda g, n: np.where(g.random(n) < 0.995, -1.0, 1e12),
+    "ties": lambda g, n: np.round(g.normal(0, 3, n)),
+    "subnormal": lambda g, n: g.integers(-9, 9, n).astype(np.float64) * 2.0**-1040,
     "far jump": lambda g, n: np.where(g.random(n) < 0.5, g.normal(0, 1, n), g.normal(1e9, 1, n)),
 }
 
@@ -42,8 +45,8 @@ def exact_stddev(values: Sequence[float]) -> float:
     if len(values) < 2:
         return math.nan
     exact = [Fraction(value) for value in values]
-    mean = sum(exact) / len(exact)
-    variance = Fraction(sum((value - mean) ** 2 for value in exact), len(exact) - 1)
+    mean = sum(exact, Fraction(0)) / len(exact)
+    variance = sum(((value - mean) ** 2 for value in exact), Fraction(0)) / (len(exact) - 1)
     # An integer root of 128 bits.
     shift = 128 - (variance.numerator.bit_length() - variance.denominator.bit_length()) // 2
     root = Fraction(math.isqrt(int(variance * Fraction(4) ** shift))) / Fraction(2) ** shift

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.statistics import Partials, means, merge, quantiles, rank_errors, stddevs, sums
+from shared.statistics import Partials, means, merge, quantiles, stddevs, sums
 from tests.unit.statistics.samples import DISTRIBUTIONS, exact_stddev, rank_error, rolled
 from tests.unit.statistics.test_rollup import assert_same_bytes
 
@@ -30,7 +30,7 @@ def test_many_exact_members_give_the_very_grid_of_their_values() -> None:
     merged = merge([rolled(part) for part in np.split(values, 60)])
     whole = rolled(values)
     assert merged.summary.tobytes() == whole.summary.tobytes()
-    assert merged.rank_error.tolist() == whole.rank_error.tolist() == [1 / 400]
+    assert merged.rank_error.tolist() == whole.rank_error.tolist() == [8 / 2 / 3_599]
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -55,7 +55,7 @@ def test_stddev_of_a_merge_is_given_wherever_a_double_holds_it(groups: list[list
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.parametrize(
-    ("members", "size"), [(24, 3_600), (90, 2_000), (1_440, 60), (7, 500), (2, 401)], ids=lambda n: str(n)
+    ("members", "size"), [(24, 3_600), (90, 2_000), (1_440, 60), (7, 500), (2, 2_001)], ids=lambda n: str(n)
 )
 def test_rank_error_of_merges(name: str, members: int, size: int) -> None:
     generator = np.random.default_rng(members)
@@ -63,8 +63,8 @@ def test_rank_error_of_merges(name: str, members: int, size: int) -> None:
     if members == 90:
         values = np.sort(values)  # a drift: each member has a range of its own
     merged = merge([rolled(part) for part in np.split(values, members)])
-    answers, claimed = quantiles(merged, FRACTIONS)[0], rank_errors(merged, FRACTIONS)[0]
-    for answer, bound, fraction in zip(answers, claimed, FRACTIONS, strict=True):
+    answers, claimed = quantiles(merged, FRACTIONS)
+    for answer, bound, fraction in zip(answers[0], claimed[0], FRACTIONS, strict=True):
         off = rank_error(values, answer, fraction)
         assert off <= 0.005
         assert off <= bound + 1e-9
@@ -72,7 +72,7 @@ def test_rank_error_of_merges(name: str, members: int, size: int) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 1_500), st.sampled_from(sorted(DISTRIBUTIONS))), min_size=2, max_size=6),
+    st.lists(st.tuples(st.integers(1, 6_000), st.sampled_from(sorted(DISTRIBUTIONS))), min_size=2, max_size=6),
     st.integers(0, 99),
 )
 def test_the_claimed_rank_error_holds_for_any_members(members: list[tuple[int, str]], seed: int) -> None:
@@ -83,14 +83,14 @@ def test_the_claimed_rank_error_holds_for_any_members(members: list[tuple[int, s
     for row, values in ((merged, np.concatenate(parts)), (again, np.concatenate([*parts, parts[0]]))):
         if len(values) < 2:
             continue
-        answers, bounds = quantiles(row, FRACTIONS)[0], rank_errors(row, FRACTIONS)[0]
-        for answer, bound, fraction in zip(answers, bounds, FRACTIONS, strict=True):
+        answers, bounds = quantiles(row, FRACTIONS)
+        for answer, bound, fraction in zip(answers[0], bounds[0], FRACTIONS, strict=True):
             assert rank_error(values, answer, fraction) <= bound + 1e-9
         assert (bounds <= row.rank_error[0]).all()
-        assert quantiles(row, np.array([0.0, 1.0]))[0].tolist() == [values.min() + 0.0, values.max() + 0.0]
+        assert quantiles(row, np.array([0.0, 1.0]))[0][0].tolist() == [values.min() + 0.0, values.max() + 0.0]
 
 
-@given(st.lists(st.integers(1, 900), min_size=2, max_size=5), st.randoms())
+@given(st.lists(st.integers(1, 4_000), min_size=2, max_size=5), st.randoms())
 def test_the_order_of_members_changes_no_byte(sizes: list[int], random: Random) -> None:
     generator = np.random.default_rng(1)
     # Few distinct values: ties between members of different weights.
@@ -104,11 +104,11 @@ def test_rows_of_other_keys_stay_as_they_are() -> None:
     generator = np.random.default_rng(2)
     rows = [
         rolled(generator.normal(size=n), device=device, second=second)
-        for n, device, second in [(5, 1, 0), (900, 1, 60), (30, 2, 0), (900, 2, 0), (2, 3, 0)]
+        for n, device, second in [(5, 1, 0), (9_000, 1, 60), (30, 2, 0), (9_000, 2, 0), (2, 3, 0)]
     ]
     merged = merge(rows)
     assert merged.device.tolist() == [1, 1, 2, 3]
-    assert merged.count.tolist() == [5, 900, 930, 2]
+    assert merged.count.tolist() == [5, 9_000, 9_030, 2]
     for at, row in ((0, rows[0]), (1, rows[1]), (3, rows[4])):
         assert_same_bytes(merged.take(np.array([at])), row)
     assert_same_bytes(merged.take(np.array([2])), merge(rows[2:4]))
@@ -134,4 +134,4 @@ def test_sums_that_overflow_keep_their_mean() -> None:
 
 def test_nothing_merges_to_nothing() -> None:
     assert len(merge([])) == 0
-    assert quantiles(merge([]), FRACTIONS).shape == (0, len(FRACTIONS))
+    assert [part.shape for part in quantiles(merge([]), FRACTIONS)] == [(0, len(FRACTIONS))] * 2
