@@ -17,11 +17,13 @@ _LOCK = "plumbline.aggregation"
 _DAY_S = 86_400
 _ISOLATION = psycopg.IsolationLevel.REPEATABLE_READ
 
-# A frozen aggregator is ended by the server, so that another can take its place.
+# A frozen aggregator is ended by the server, so that another can take its place. A slice is a small part of a partition,
+# which the planner can't always know: it must never read the whole of it.
 _SESSION: LiteralString = """
 SELECT set_config('timezone', 'UTC', false), set_config('jit', 'off', false), set_config('work_mem', '64MB', false),
-    set_config('lock_timeout', '5s', false), set_config('statement_timeout', '10min', false),
-    set_config('idle_in_transaction_session_timeout', '60s', false), set_config('idle_session_timeout', %s, false)
+    set_config('enable_seqscan', 'off', false), set_config('lock_timeout', '5s', false),
+    set_config('statement_timeout', '10min', false), set_config('idle_in_transaction_session_timeout', '60s', false),
+    set_config('idle_session_timeout', %s, false)
 """
 _SPAN: LiteralString = "ts >= to_timestamp(%(start)s) AND ts < to_timestamp(%(end)s)"
 
