@@ -1,25 +1,15 @@
-"""A fleet's events without Kafka: what lies in the past by bare COPY, what comes now by ingestion's own transaction."""
+"""A fleet's events in a database, without Kafka: what lies in the past by bare COPY, in ingestion's order."""
 
-import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from ingestion_service.batch import Batch, Span
 from ingestion_service.columns import Rows, copy_blocks
-from ingestion_service.pairs import Pairs
-from ingestion_service.store import Store
 from shared import pgcopy
-from shared.failpoints import Failpoints
-from shared.settings import DatabaseSettings
 from tests.benchmarks.load import DAY_S, METRICS, device_names
-from tests.servers import Database
 
 DEVICES = 1_000
 ALL = range(1, DEVICES + 1)  # ids: a new database gives them from 1 on
@@ -105,65 +95,3 @@ def ensure_days(connection: psycopg.Connection, start_s: float, end_s: float) ->
     days = range(int(start_s) // DAY_S, -(-int(end_s) // DAY_S) + 1)
     names = [str(np.datetime64(day, "D")) for day in days]
     connection.execute("SELECT ensure_event_partitions(%s::date[])", [names])
-
-
-def conninfo(database: Database, service: str) -> str:
-    """How the service's own role connects."""
-    variables = {name.lower(): value for name, value in database.environment(service).items()}
-    return DatabaseSettings.model_validate(variables).conninfo()
-
-
-class Arrivals:
-    """Writes events by the transaction that ingestion writes a batch with, which logs those that come late."""
-
-    def __init__(self, database: Database) -> None:
-        self._store = Store(conninfo(database, "ingestion"), uuid.uuid4(), Failpoints(""))
-        claim = self._store.claim("arrivals", 0, "arrivals", 0)
-        assert claim is not None
-        self._claim, self._next = claim, claim.next_offset
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        self._store.close()
-
-    def write(self, new: Rows) -> int:
-        """One batch; returns how many of its events came late."""
-        nothing, first, self._next = np.empty(0, np.int32), self._next, self._next + len(new)
-        span = Span(self._claim, first, self._next, records=len(new), persisted=len(new))
-        batch = Batch([span], [], nothing, [])
-        return self._store.write(batch, [new], list(copy_blocks(new)), Pairs(nothing, nothing))
-
-
-def due(rate: float, elapsed_s: float, sent: int) -> int:
-    """How many events of an even stream are to be sent now."""
-    return max(0, int(rate * elapsed_s) - sent)
-
-
-def stream(database: Database, rate: int, seconds: float, late: float = 0.0, tick_s: float = 0.2) -> int:
-    """Writes so many events a second evenly, of all devices in turn; returns how many came late.
-
-    `late`: the share of them that happened at some time of the last 24 hours, the others happen just now.
-    """
-    generator = np.random.default_rng(23)
-    ensured = time.time() + seconds
-    with database.connect() as connection:
-        ensure_days(connection, ensured - seconds - DAY_S, ensured)
-    sent = came_late = 0
-    with Arrivals(database) as arrivals:
-        began = time.monotonic()
-        while (elapsed := time.monotonic() - began) < seconds:
-            if count := due(rate, elapsed, sent):
-                number = sent + np.arange(count)
-                ts = int(time.time() * _US) + np.arange(count)
-                chosen = generator.random(count) < late
-                ts[chosen] -= generator.integers(120 * _US, DAY_S * _US, int(chosen.sum()))
-                device = (1 + number % DEVICES).astype(np.int32)
-                order = np.lexsort((ts, device))
-                came_late += arrivals.write(rows(device[order], ts[order], generator))
-                sent += count
-            time.sleep(max(0.0, tick_s - (time.monotonic() - began - elapsed)))
-    return came_late

@@ -86,6 +86,5 @@ def copy_older(connection: psycopg.Connection, stretches: Sequence[Stretch]) -> 
 
 def forget(connection: psycopg.Connection) -> None:
     """The next run stores everything anew."""
-    connection.execute("TRUNCATE stats, dirty, fleet_stats, fleet_stale")
+    connection.execute("TRUNCATE stats, dirty, fleet_stats, fleet_stale, fleet_until")
     connection.execute("UPDATE materialized SET until = '-infinity'")
-    connection.execute("UPDATE fleet_until SET until = '-infinity'")

@@ -8,7 +8,6 @@ Needs the Postgres of DB_* on this machine, the AUTH_* files of its stack, and 6
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 from shared import lifecycle
 from shared.errors import PlumblineError
 from tests import servers
-from tests.benchmarks import asking, fleet, months
+from tests.benchmarks import arrivals, asking, fleet, months
 from tests.benchmarks.figures import percentile, report, say
 from tests.benchmarks.load import METRICS, device_names
 from tests.benchmarks.months import Question
@@ -118,18 +117,6 @@ def asked(database: Database, devices: range) -> Iterator[Asker]:
         yield Asker(database, served, devices)
 
 
-@contextmanager
-def writing(database: Database, rate: int, late: float, seconds: float) -> Iterator[None]:
-    """Another process that writes so many events a second for at least the block."""
-    process = multiprocessing.get_context("spawn").Process(target=fleet.stream, args=(database, rate, seconds, late))
-    process.start()
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.join()
-
-
 def limited(line: Line) -> Line:
     """The line beside the limits of an answer that was asked for before."""
     p99, rate = float(str(line["p99_ms"])), float(str(line["requests_per_second"]))
@@ -183,7 +170,7 @@ def measure(database: Database, days: int, seconds: float) -> Iterator[Line]:
             yield limited(asker.again(question, seconds))
         for question in (live, closed):
             yield asker.unchanged(question, seconds / 2)
-        with writing(database, 1_000, 0.01, 3 * seconds + 60):
+        with arrivals.coming(database, 1_000, seconds + 60, late=0.01):
             yield asker.again(live, seconds, "again, while 1,000 events/s are written, 1 % of them late")
 
 
