@@ -1,7 +1,7 @@
 """A page of /stats: series after series, as many as a page may hold and cost."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import psycopg
@@ -9,11 +9,13 @@ import psycopg
 from api_service.problems import FieldError, invalid
 from api_service.query import rows, tile
 from api_service.query import statistics_store as store
+from api_service.query.bulk_store import TooMuch
+from api_service.query.fleet import Fleet
 from api_service.query.plan import Micros, plan
 from api_service.query.question import Question, Span
 from api_service.query.rows import Row
 from api_service.query.statistics_store import Frame
-from api_service.query.tile import Series
+from api_service.query.tile import Series, Tile
 from api_service.settings import ApiSettings
 
 _TOO_MUCH = "the answer needs more data than one request may read: take fewer devices or metrics, or less time"
@@ -47,6 +49,7 @@ class Asked:
     span: Span
     allowed: Sequence[str] | None
     settings: ApiSettings
+    fleet: Fleet | None = None  # where the question is about all devices together
 
     def cuts(self, low: int, high: int) -> Micros:
         """Where the buckets low…high − 1 begin and end inside the range."""
@@ -54,10 +57,19 @@ class Asked:
 
     def cost(self, series: Sequence[Series], low: int, high: int) -> int:
         """The most stored statistics that these series have in the buckets low…high − 1."""
+        if self.fleet is not None:
+            return self.fleet.cost(series, self.cuts(low, high))
         members = [pair for one in series for pair in one.members]
         devices = len({device for device, _ in members})
         clean = plan(self.cuts(low, high), self.frame.levels(), np.empty(0, np.int64))
         return clean.cells(len(members), devices)
+
+    async def tile(self, series: Sequence[Series], low: int, high: int) -> Tile:
+        """Their statistics."""
+        cuts, most = self.cuts(low, high), self.settings.stats_max_raw_bytes
+        if self.fleet is not None:
+            return await self.fleet.read(series, cuts, most)
+        return await tile.read(self.connection, self.frame, series, cuts, most)
 
 
 async def read(asked: Asked, after: Position | None) -> Page:
@@ -73,6 +85,9 @@ async def read(asked: Asked, after: Position | None) -> Page:
     limit, buckets = asked.question.limit, asked.span.buckets
     if buckets == 0:
         return Page([], None)
+    if asked.question.fleet and not asked.question.device_ids and (asked.allowed is None or "*" in asked.allowed):
+        span, names = asked.span, asked.question.metrics
+        asked = replace(asked, fleet=await Fleet.load(asked.connection, asked.frame, names, span.start, span.end))
     spent, reach = 0, limit + 1  # reach: cells of the next tile, more each time as most may turn out empty
     last = after
     async for batch in _series(asked, after):
@@ -118,12 +133,12 @@ def _extent(asked: Asked, todo: Sequence[Series], low: int, reach: int) -> tuple
 
 async def _tile(asked: Asked, series: Sequence[Series], low: int, high: int) -> tuple[int, list[Row]]:
     """The rows of these series in these buckets, and what they cost."""
-    cuts, cost = asked.cuts(low, high), asked.cost(series, low, high)
+    cost = asked.cost(series, low, high)
     if cost > asked.settings.stats_max_cells and high - low == 1:
         raise invalid(FieldError("query", _TOO_MUCH))
     try:
-        read = await tile.read(asked.connection, asked.frame, series, cuts, asked.settings.stats_max_raw_bytes)
-    except (store.TooMuch, psycopg.errors.ProgramLimitExceeded):
+        read = await asked.tile(series, low, high)
+    except (TooMuch, psycopg.errors.ProgramLimitExceeded):
         raise invalid(FieldError("query", _TOO_MUCH)) from None
     edges = asked.span.edges[low : high + 1]
     return cost, rows.make(read, series, edges, asked.question, asked.frame.closed_until())
@@ -131,6 +146,9 @@ async def _tile(asked: Asked, series: Sequence[Series], low: int, high: int) -> 
 
 async def _series(asked: Asked, after: Position | None) -> AsyncIterator[list[Series]]:
     """All series in the order of the answer, from the one of `after` on, some at a time."""
+    if asked.fleet is not None:
+        yield [one for one in asked.fleet.series if after is None or one.metric >= after.metric]
+        return
     question, first = asked.question, after.device_id if after and not asked.question.fleet else None
     across: dict[str, list[tuple[int, int]]] = {}
     while True:

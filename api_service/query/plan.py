@@ -9,8 +9,9 @@ Pure; all times are microseconds since 1970.
     read          m hhhhhhhDDDDDDDDDDDDDDDDhhhhhmmmmmmmmrrrrrrrr      a cut or dirty minute: r, its neighbours: m, h
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +19,19 @@ import numpy.typing as npt
 Micros = npt.NDArray[np.int64]
 Range = tuple[int, int]
 
+EVER = 2**62  # beyond all times
+NONE: Micros = np.empty(0, np.int64)
 _MINUTE = 60_000_000
+_NOTHING_STALE: Mapping[int, Micros] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Buckets of `width`, stored as far as `until`."""
+    """Buckets of `width`, stored from `since` to `until`."""
 
     width: int
     until: int
+    since: int = -EVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +58,44 @@ class Plan:
         return stored * series + raw * devices
 
 
-def plan(cuts: Micros, levels: Sequence[Level], dirty: Micros, ranges: Sequence[Range] = ()) -> Plan:
-    """How to read [cuts[0], cuts[-1]), or of that only `ranges`, which begin and end at cuts and are in order.
+def plan(
+    cuts: Micros,
+    levels: Sequence[Level],
+    dirty: Micros,
+    ranges: Sequence[Range] = (),
+    stale: Mapping[int, Micros] = _NOTHING_STALE,
+) -> Plan:
+    """How to read [cuts[0], cuts[-1]), or of that only `ranges`, which are disjoint and in order.
 
     `cuts`: increasing, the instants where an answer's rows begin and end; no stored bucket may straddle one.
     `levels`: in any order; each width divides the next coarser one's.
     `dirty`: starts of the finest level's buckets whose stored statistics are behind the raw events, in any order.
+    `stale`: by width, starts of buckets of this level that can't be used, in any order.
     """
     stored: list[Stored] = []
     left: list[Range] = list(ranges) or [(int(cuts[0]), int(cuts[-1]))]
     for level in sorted(levels, key=lambda level: -level.width):
         rest: list[Range] = []
         for start, end in left:
-            low = -(-start // level.width) * level.width
+            low = -(-max(start, level.since) // level.width) * level.width
             high = min(end, level.until) // level.width * level.width
             if low >= high:
                 rest.append((start, end))
                 continue
-            whole = list(_gaps(low, high, _blocked(cuts, dirty, level.width, low, high), level.width))
+            behind = np.concatenate([dirty, stale.get(level.width, NONE)])
+            whole = list(_gaps(low, high, _blocked(cuts, behind, level.width, low, high), level.width))
             stored.extend(Stored(level.width, *piece) for piece in whole)
             rest.extend(_complement(start, end, whole))
         left = rest
     return Plan(tuple(sorted(stored, key=lambda piece: piece.start)), tuple(left))
 
 
-def _blocked(cuts: Micros, dirty: Micros, width: int, low: int, high: int) -> Micros:
-    """Starts of the buckets in [low, high) that a cut divides or that hold something dirty."""
+def _blocked(cuts: Micros, behind: Micros, width: int, low: int, high: int) -> Micros:
+    """Starts of the buckets in [low, high) that a cut divides or that hold a moment of `behind`."""
     inside = cuts[np.searchsorted(cuts, low, "right") : np.searchsorted(cuts, high, "left")]
     dividing = inside[inside % width != 0]
-    behind = dirty[(dirty >= low) & (dirty < high)]
-    return np.unique(np.concatenate([dividing, behind]) // width * width)
+    held = behind[(behind >= low) & (behind < high)]
+    return np.unique(np.concatenate([dividing, held]) // width * width)
 
 
 def _gaps(low: int, high: int, blocked: Micros, width: int) -> Iterator[Range]:

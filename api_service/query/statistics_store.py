@@ -1,7 +1,4 @@
-"""SQL of /stats: what the snapshot holds, and the stored statistics and raw events that plans name.
-
-A series is a device's metric. Several share a plan: numbers join the series to the ranges.
-"""
+"""SQL of /stats: what the snapshot holds, and the stored statistics and raw events that plans name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +10,10 @@ import psycopg
 from psycopg.rows import class_row
 
 from api_service.query import apart, times
-from api_service.query.plan import Level, Range
+from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, unpacked
+from api_service.query.plan import EVER, Level
 from api_service.query.store import VISIBLE, like_patterns
-from shared.statistics import PACKED, Partials, unpack
+from shared.statistics import PACKED, Partials
 from shared.statistics.readings import Readings
 from shared.statistics.stored import SELECTED, decode_partials
 
@@ -26,6 +24,10 @@ SELECT now() AS as_of,
     (SELECT watermark FROM watermarks WHERE isfinite(watermark) ORDER BY level LIMIT 1) AS watermark,
     ARRAY(SELECT level FROM materialized WHERE isfinite(until) ORDER BY level) AS widths,
     ARRAY(SELECT until FROM materialized WHERE isfinite(until) ORDER BY level) AS untils,
+    ARRAY(SELECT f.until FROM materialized m LEFT JOIN fleet_until f USING (level) WHERE isfinite(m.until)
+        ORDER BY level) AS fleet_untils,
+    ARRAY(SELECT CASE WHEN isfinite(f.since) THEN f.since END FROM materialized m LEFT JOIN fleet_until f USING (level)
+        WHERE isfinite(m.until) ORDER BY level) AS fleet_sinces,
     pg_postmaster_start_time()::text || ' ' || 'stats'::regclass::oid AS server,
     set_config('enable_hashjoin', 'off', true) AS hashjoin, set_config('enable_mergejoin', 'off', true) AS mergejoin
 """
@@ -77,15 +79,6 @@ SELECT l.id, l.metric_ids FROM layouts l
 WHERE l.metric_ids && %s::int4[] AND l.id IN (SELECT layout FROM device_layouts WHERE device = ANY (%s::int4[]))
 """
 
-_WANTED = """
-WITH series AS (
-    SELECT * FROM unnest(%(series_plan)s::int4[], %(device)s::int4[], %(metric)s::int4[]) AS s (plan, device, metric)
-), piece AS (
-    SELECT * FROM unnest(%(range_plan)s::int4[], %(start)s::timestamptz[], %(until)s::timestamptz[])
-        AS p (plan, start, until)
-)
-"""
-
 _STORED_ROWS = """
 FROM series JOIN piece USING (plan)
 JOIN stats s ON s.level = %(level)s AND s.device = series.device AND s.metric = series.metric
@@ -94,17 +87,17 @@ JOIN stats s ON s.level = %(level)s AND s.device = series.device AND s.metric = 
 """
 
 _STORED = f"""
-COPY ({_WANTED} SELECT {SELECTED} {_STORED_ROWS} GROUP BY s.device, s.metric) TO STDOUT (FORMAT binary)
+COPY ({WANTED} SELECT {SELECTED} {_STORED_ROWS} GROUP BY s.device, s.metric) TO STDOUT (FORMAT binary)
 """
 
 _LATE = f"""
-{_WANTED}
+{WANTED}
 SELECT s.device, s.metric, (extract(epoch FROM s.bucket) * 1000000)::int8, s.late {_STORED_ROWS} AND s.late > 0
 """  # noqa: S608  made of constants
 
 _EVENTS = f"""
 COPY (
-    {_WANTED}
+    {WANTED}
     SELECT {PACKED}
     FROM (
         SELECT e.device, e.ts, e.layout, e.values
@@ -118,10 +111,6 @@ COPY (
 """  # noqa: S608  made of constants
 
 
-class TooMuch(Exception):
-    """A question needs more bytes than one may have."""
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Where the snapshot stands."""
@@ -130,6 +119,8 @@ class Frame:
     watermark: datetime | None
     widths: list[int]
     untils: list[datetime]
+    fleet_untils: list[datetime | None]
+    fleet_sinces: list[datetime | None]
     server: str
     hashjoin: str
     mergejoin: str
@@ -139,9 +130,18 @@ class Frame:
         pairs = zip(self.widths, self.untils, strict=True)
         return [Level(width * times.SECOND, times.micros_of(until)) for width, until in pairs]
 
+    def fleet_levels(self) -> list[Level]:
+        """Where there are statistics across devices, of the same levels."""
+        found = []
+        for level, since, until in zip(self.levels(), self.fleet_sinces, self.fleet_untils, strict=True):
+            if until is not None:
+                first = -EVER if since is None else times.micros_of(since)
+                found.append(Level(level.width, min(level.until, times.micros_of(until)), first))
+        return found
+
     def closed_until(self) -> int:
         """The finest level's watermark."""
-        return -(2**62) if self.watermark is None else times.micros_of(self.watermark)
+        return -EVER if self.watermark is None else times.micros_of(self.watermark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,44 +163,6 @@ class Named:
     revision: int
     layouts: list[int]
     dirty: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Numbers of readings by series and bucket (µs, of the finest level): n rows."""
-
-    device: npt.NDArray[np.int64]
-    metric: npt.NDArray[np.int64]
-    bucket: npt.NDArray[np.int64]
-    readings: npt.NDArray[np.int64]
-
-
-NOTHING_COUNTED = Counted(*np.empty((4, 0), np.int64))
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Series and the ranges (µs) to read of them, joined by numbers of plans."""
-
-    series_plan: list[int]
-    device: list[int]
-    metric: list[int]
-    range_plan: list[int]
-    ranges: list[Range]
-
-    def parameters(self) -> dict[str, object]:
-        """For the statements here. The outer bounds are given apart, so that other partitions aren't even opened."""
-        starts, untils = [start for start, _ in self.ranges], [end for _, end in self.ranges]
-        return {
-            "series_plan": self.series_plan,
-            "device": self.device,
-            "metric": self.metric,
-            "range_plan": self.range_plan,
-            "start": [times.datetime_of(start) for start in starts],
-            "until": [times.datetime_of(until) for until in untils],
-            "first": times.datetime_of(min(starts)),
-            "last": times.datetime_of(max(untils)),
-        }
 
 
 async def frame(connection: psycopg.AsyncConnection) -> Frame:
@@ -256,19 +218,19 @@ async def metrics_of(connection: psycopg.AsyncConnection, layout: Sequence[int])
 async def dirty(connection: psycopg.AsyncConnection, device: Sequence[int], start: int, end: int) -> Counted:
     """Readings that came for closed buckets and are in no stored statistic yet."""
     cursor = await connection.execute(_DIRTY, [list(device), times.datetime_of(start), times.datetime_of(end)])
-    return _counted(await cursor.fetchall())
+    return counted(await cursor.fetchall())
 
 
 async def late(connection: psycopg.AsyncConnection, width: int, wanted: Wanted) -> Counted:
     """The stored numbers of late readings, where there are any."""
     cursor = await connection.execute(_LATE, {**wanted.parameters(), "level": width // times.SECOND})
-    return _counted(await cursor.fetchall())
+    return counted(await cursor.fetchall())
 
 
 async def stored(connection: psycopg.AsyncConnection, width: int, wanted: Wanted, most_bytes: int) -> Partials:
     """Stored statistics of a level."""
     parameters = {**wanted.parameters(), "level": width // times.SECOND}
-    data = await _copy(connection, _STORED, parameters, most_bytes)
+    data = await copied(connection, _STORED, parameters, most_bytes)
     return await apart.compute(len(data), decode_partials, data)
 
 
@@ -287,30 +249,4 @@ async def readings(
     most_bytes: int,
 ) -> Readings:
     """Raw readings of the series' devices in these layouts, of other metrics too."""
-    packs, size = [], 0
-    parameters = {**wanted.parameters(), "layouts": list(of_layouts)}
-    async with connection.cursor() as cursor, cursor.copy(_EVENTS, parameters) as copy:
-        copy.set_types(["int4", "bytea"])
-        async for layout, pack in copy.rows():
-            packs.append((layout, pack))
-            size += len(pack)
-            if size > most_bytes:
-                raise TooMuch
-    return await apart.compute(size, unpack, packs, of_layouts)
-
-
-async def _copy(
-    connection: psycopg.AsyncConnection, statement: str, parameters: Mapping[str, object], most_bytes: int
-) -> bytes:
-    data = bytearray()
-    async with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
-        async for block in copy:
-            data += block
-            if len(data) > most_bytes:
-                raise TooMuch
-    return bytes(data)
-
-
-def _counted(rows: Sequence[tuple[int, ...]]) -> Counted:
-    columns = np.array(rows, np.int64).reshape(-1, 4).T
-    return Counted(*columns)
+    return await unpacked(connection, _EVENTS, wanted.parameters(), of_layouts, most_bytes)

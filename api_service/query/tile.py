@@ -10,8 +10,9 @@ import psycopg
 
 from api_service.query import apart
 from api_service.query import statistics_store as store
-from api_service.query.plan import Level, Micros, Plan, Range, plan
-from api_service.query.statistics_store import Counted, Frame, Wanted
+from api_service.query.bulk_store import NOTHING_COUNTED, Counted, Wanted
+from api_service.query.plan import EVER, NONE, Level, Micros, Plan, Range, plan
+from api_service.query.statistics_store import Frame
 from shared.statistics import Partials, merge, rollup
 from shared.statistics.readings import Readings
 
@@ -66,6 +67,19 @@ class Known:
     layouts: Mapping[int, npt.NDArray[np.int32]]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read, each reading of it once: `late` are readings that came late and that no part has counted."""
+
+    parts: Sequence[Partials] = ()
+    raw: Readings | None = None
+    late: Counted | None = None
+
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return sum(part.summary.nbytes for part in self.parts) + (self.raw[3].nbytes if self.raw else 0)
+
+
 async def read(
     connection: psycopg.AsyncConnection,
     frame: Frame,
@@ -78,47 +92,86 @@ async def read(
     """The statistics of these series between the cuts, which are where buckets begin and end; `ranges`: only there.
 
     Raises:
-        statistics_store.TooMuch: they need more than `most_bytes` of events or of stored statistics.
+        bulk_store.TooMuch: they need more than `most_bytes` of events or of stored statistics.
     """
-    levels, cells = frame.levels(), Cells(series, cuts)
-    width = levels[0].width if levels else 60_000_000
-    devices = sorted({device for one in series for device, _ in one.members})
-    if known is None:
-        pending = await store.dirty(connection, devices, int(cuts[0]) // width * width, int(cuts[-1]))
-    else:
-        pending = store.NOTHING_COUNTED
-    pending_cell = cells.of(pending.device, pending.metric, pending.bucket)
-    plans, plan_of = _plans(cuts, ranges, levels, pending, pending_cell)
+    pending = NOTHING_COUNTED if known else await late_data(connection, frame, series, cuts)
+    found = await gather(connection, frame, series, cuts, most_bytes, ranges, pending, known)
+    return await made(Cells(series, cuts), frame.levels(), [found], pending)
 
+
+async def late_data(
+    connection: psycopg.AsyncConnection, frame: Frame, series: Sequence[Series], cuts: Micros
+) -> Counted:
+    """Readings of these series' devices that are in no stored statistic yet."""
+    width = min((level.width for level in frame.levels()), default=60_000_000)
+    return await store.dirty(connection, _devices(series), int(cuts[0]) // width * width, int(cuts[-1]))
+
+
+async def gather(
+    connection: psycopg.AsyncConnection,
+    frame: Frame,
+    series: Sequence[Series],
+    cuts: Micros,
+    most_bytes: int,
+    ranges: Sequence[Range],
+    pending: Counted,
+    known: Known | None,
+) -> Found:
+    """The stored statistics of these series in these ranges, and raw events where there are none or late data waits.
+
+    Raises:
+        bulk_store.TooMuch: as above.
+    """
+    levels = frame.levels()
+    plans, plan_of = _plans(cuts, ranges, levels, pending, Cells(series, cuts))
     parts = []
     for level in levels:
         pieces = [[(s.start, s.end) for s in one.stored if s.width == level.width] for one in plans]
         if wanted := _wanted(series, plan_of, pieces):
             parts.append(await store.stored(connection, level.width, wanted, most_bytes))
-    raw = None
+    raw, late = None, None
     if wanted := _wanted(series, plan_of, [list(one.raw) for one in plans]):
         metrics = sorted({metric for one in series for _, metric in one.members})
-        layouts = known.layouts if known else await store.layouts(connection, devices, metrics)
+        layouts = known.layouts if known else await store.layouts(connection, _devices(series), metrics)
         raw = await store.readings(connection, wanted, layouts, most_bytes)
-    late = np.zeros(cells.count, np.int64)
-    for counted in await _late(connection, series, plans, plan_of, levels, pending):
+    if levels and (wanted := _wanted(series, plan_of, [closed_buckets(one.raw, levels[0]) for one in plans])):
+        late = await store.late(connection, levels[0].width, wanted)
+    return Found(parts, raw, late)
+
+
+def closed_buckets(raw: Sequence[Range], finest: Level) -> list[Range]:
+    """The stored buckets that raw ranges meet. Which of a cut bucket's readings were late is not known."""
+    width, until = finest.width, finest.until
+    return [(start // width * width, min(-(-end // width) * width, until)) for start, end in raw if start < until]
+
+
+async def made(cells: Cells, levels: Sequence[Level], found: Sequence[Found], pending: Counted) -> Tile:
+    """The tile of all that was found, and of late readings that wait."""
+    late, dirty = np.zeros(cells.count, np.int64), np.zeros(cells.count, np.bool_)
+    closed = pending.bucket < (levels[0].until if levels else -EVER)
+    cell = cells.of(pending.device, pending.metric, pending.bucket)
+    dirty[cell[cell >= 0]] = True
+    np.add.at(late, cell[closed & (cell >= 0)], pending.readings[closed & (cell >= 0)])
+    for counted in (one.late for one in found if one.late is not None):
         cell = cells.of(counted.device, counted.metric, counted.bucket)
         np.add.at(late, cell[cell >= 0], counted.readings[cell >= 0])
-    dirty = np.zeros(cells.count, np.bool_)
-    dirty[pending_cell[pending_cell >= 0]] = True
-    size = sum(part.summary.nbytes for part in parts) + (raw[3].nbytes if raw else 0)
-    partials, cell = await apart.compute(size, _merged, cells, parts, raw)
+    partials, cell = await apart.compute(sum(one.size() for one in found), _merged, cells, found)
     return Tile(partials, cell, late, dirty)
 
 
+def _devices(series: Sequence[Series]) -> list[int]:
+    return sorted({device for one in series for device, _ in one.members})
+
+
 def _plans(
-    cuts: Micros, ranges: Sequence[Range], levels: Sequence[Level], pending: Counted, pending_cell: Ints
+    cuts: Micros, ranges: Sequence[Range], levels: Sequence[Level], pending: Counted, cells: Cells
 ) -> tuple[list[Plan], dict[int, int]]:
     """The plans, first the one of devices without anything dirty, and the numbers of the other devices'."""
-    plans, plan_of = [plan(cuts, levels, np.empty(0, np.int64), ranges)], {}
+    plans, plan_of = [plan(cuts, levels, NONE, ranges)], {}
     numbers: dict[bytes, int] = {}
     # What isn't stored yet is read raw anyway.
-    ours = (pending_cell >= 0) & (pending.bucket < max((level.until for level in levels), default=0))
+    ours = cells.of(pending.device, pending.metric, pending.bucket) >= 0
+    ours &= pending.bucket < max((level.until for level in levels), default=0)
     for device in np.unique(pending.device[ours]).tolist():
         buckets = np.unique(pending.bucket[ours & (pending.device == device)])
         key = buckets.tobytes()
@@ -143,40 +196,14 @@ def _wanted(series: Sequence[Series], plan_of: dict[int, int], ranges: Sequence[
     )
 
 
-async def _late(
-    connection: psycopg.AsyncConnection,
-    series: Sequence[Series],
-    plans: Sequence[Plan],
-    plan_of: dict[int, int],
-    levels: Sequence[Level],
-    pending: Counted,
-) -> list[Counted]:
-    """Late readings that no stored statistic which we read has counted: of buckets that we read raw."""
-    if not levels:
-        return []
-    width, until = levels[0].width, levels[0].until
-
-    def whole(start: int, end: int) -> Range:
-        """Which of a cut bucket's readings were late is not known."""
-        return start // width * width, min(-(-end // width) * width, until)
-
-    buckets = [[whole(start, end) for start, end in one.raw if start < until] for one in plans]
-    closed = pending.bucket < until
-    counted = [Counted(*(getattr(pending, name)[closed] for name in ("device", "metric", "bucket", "readings")))]
-    if wanted := _wanted(series, plan_of, buckets):
-        counted.append(await store.late(connection, width, wanted))
-    return counted
-
-
-def _merged(cells: Cells, parts: Sequence[Partials], raw: Readings | None) -> tuple[Partials, Ints]:
+def _merged(cells: Cells, found: Sequence[Found]) -> tuple[Partials, Ints]:
     """One row a cell that has readings. Cells take the place of the keys: statistics of many devices become one."""
     keyed = []
-    for part in parts:
+    for part in (part for one in found for part in one.parts):
         cell = cells.of(part.device, part.metric, part.bucket.astype("datetime64[us]").view(np.int64))
         nothing = np.zeros(len(cell), np.int32)
         keyed.append(dataclasses.replace(part, device=nothing, metric=nothing, bucket=cell.view("datetime64[us]")))
-    if raw is not None:
-        device, metric, ts, value = raw
+    for device, metric, ts, value in (one.raw for one in found if one.raw is not None):
         cell = cells.of(device, metric, ts.astype("datetime64[us]").view(np.int64))
         ours = cell >= 0
         nothing = np.zeros(int(ours.sum()), np.int32)

@@ -1,0 +1,113 @@
+"""Reading many series and ranges of time at once.
+
+A series is a device's metric. Several share a plan: numbers join the series to the ranges.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from api_service.query import apart, times
+from api_service.query.plan import Range
+from shared.statistics import unpack
+from shared.statistics.readings import Readings
+
+WANTED = """
+WITH series AS (
+    SELECT * FROM unnest(%(series_plan)s::int4[], %(device)s::int4[], %(metric)s::int4[]) AS s (plan, device, metric)
+), piece AS (
+    SELECT * FROM unnest(%(range_plan)s::int4[], %(start)s::timestamptz[], %(until)s::timestamptz[])
+        AS p (plan, start, until)
+)
+"""
+
+
+class TooMuch(Exception):
+    """A question needs more bytes than one may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Numbers of readings by series and bucket (µs, of the finest level): n rows."""
+
+    device: npt.NDArray[np.int64]
+    metric: npt.NDArray[np.int64]
+    bucket: npt.NDArray[np.int64]
+    readings: npt.NDArray[np.int64]
+
+
+NOTHING_COUNTED = Counted(*np.empty((4, 0), np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Series and the ranges (µs) to read of them, joined by numbers of plans."""
+
+    series_plan: list[int]
+    device: list[int]
+    metric: list[int]
+    range_plan: list[int]
+    ranges: list[Range]
+
+    def parameters(self) -> dict[str, object]:
+        """For the statements here. The outer bounds are given apart, so that other partitions aren't even opened."""
+        starts, untils = [start for start, _ in self.ranges], [end for _, end in self.ranges]
+        return {
+            "series_plan": self.series_plan,
+            "device": self.device,
+            "metric": self.metric,
+            "range_plan": self.range_plan,
+            "start": [times.datetime_of(start) for start in starts],
+            "until": [times.datetime_of(until) for until in untils],
+            "first": times.datetime_of(min(starts)),
+            "last": times.datetime_of(max(untils)),
+        }
+
+
+async def copied(
+    connection: psycopg.AsyncConnection, statement: str, parameters: Mapping[str, object], most_bytes: int
+) -> bytes:
+    """What a COPY gives.
+
+    Raises:
+        TooMuch: it is more than `most_bytes`.
+    """
+    data = bytearray()
+    async with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        async for block in copy:
+            data += block
+            if len(data) > most_bytes:
+                raise TooMuch
+    return bytes(data)
+
+
+async def unpacked(
+    connection: psycopg.AsyncConnection,
+    statement: str,
+    parameters: Mapping[str, object],
+    layouts: Mapping[int, npt.NDArray[np.int32]],
+    most_bytes: int,
+) -> Readings:
+    """The readings in a COPY of PACKED events; `%(layouts)s` in it are the ids of `layouts`.
+
+    Raises:
+        TooMuch: they are more than `most_bytes`.
+    """
+    packs, size = [], 0
+    async with connection.cursor() as cursor, cursor.copy(statement, {**parameters, "layouts": list(layouts)}) as copy:
+        copy.set_types(["int4", "bytea"])
+        async for layout, pack in copy.rows():
+            packs.append((layout, pack))
+            size += len(pack)
+            if size > most_bytes:
+                raise TooMuch
+    return await apart.compute(size, unpack, packs, layouts)
+
+
+def counted(rows: Sequence[tuple[int, ...]]) -> Counted:
+    """Rows of device, metric, bucket and readings as columns."""
+    columns = np.array(rows, np.int64).reshape(-1, 4).T
+    return Counted(*columns)
