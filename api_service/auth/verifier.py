@@ -3,25 +3,39 @@
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 
 from api_service.auth.claims import Principal, Refused, check
-from api_service.auth.keys import KeySource
+from api_service.auth.keys import KeySource, VerifyingKey
 
 MAX_TOKEN_CHARACTERS = 8192
+_REMEMBERED = 1_024
 
 # A header may not bring or point at its own key; extensions that must be understood are none that we do.
 _REFUSED_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit", "b64"})
 
 
 @dataclass(frozen=True, slots=True)
+class _Signed:
+    """What was found of a token whose signature is right under `key`."""
+
+    kid: str | None
+    key: VerifyingKey
+    claims: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Verifier:
+    """Remembers the signatures it has verified: that is most of the work. Key and claims are checked each time."""
+
     keys: KeySource
     issuer: str
     audience: str
+    _signed: OrderedDict[str, _Signed] = field(default_factory=OrderedDict, repr=False)
 
     async def verify(self, token: str, now: float) -> Principal:
         """Whom the token names.
@@ -29,6 +43,15 @@ class Verifier:
         Raises:
             Refused: anything about it is wrong.
         """
+        known = self._signed.get(token)
+        if known is None or await self.keys.find(known.kid) is not known.key:
+            known = await self._verified(token)
+            self._signed[token] = known
+            if len(self._signed) > _REMEMBERED:
+                self._signed.popitem(last=False)
+        return check(known.claims, self.issuer, self.audience, now)
+
+    async def _verified(self, token: str) -> _Signed:
         header = _header(token)
         kid = header.get("kid")
         if kid is not None and not isinstance(kid, str):
@@ -45,7 +68,7 @@ class Verifier:
             raise Refused("signature") from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             raise Refused("malformed") from None
-        return check(claims, self.issuer, self.audience, now)
+        return _Signed(kid, key, claims)
 
 
 # claims.check does the rest: PyJWT takes "123" for a time.

@@ -40,16 +40,16 @@ class Memory:
     def __init__(self, server: object, most_bytes: int) -> None:
         self.server = server
         self.layouts: dict[int, dict[str, int]] = {}  # by id: metric name → id; a layout never changes
-        self._most, self._size = most_bytes, 0
+        self._most, self.size = most_bytes, 0  # bytes, roughly
         self._shelves: OrderedDict[Shape, Shelf] = OrderedDict()
 
     def shelf(self, shape: Shape, revision: int) -> Shelf:
         """What is kept of a shape at a revision of its device; nothing yet, if that is new."""
         shelf = self._shelves.get(shape)
         if shelf is None or shelf.revision != revision:
-            self._size -= shelf.size if shelf else 0
+            self.size -= shelf.size if shelf else 0
             shelf = self._shelves[shape] = Shelf(revision)
-            self._size += shelf.size
+            self.size += shelf.size
         self._shelves.move_to_end(shape)
         return shelf
 
@@ -58,10 +58,10 @@ class Memory:
         if start not in shelf.rows:
             shelf.rows[start] = row
             shelf.size += len(row) + _ROW_BYTES
-            self._size += len(row) + _ROW_BYTES
+            self.size += len(row) + _ROW_BYTES
 
     def shrink(self) -> None:
         """Drops the shelves that were asked for longest ago, until the rest is within the limit."""
-        while self._size > self._most and self._shelves:
+        while self.size > self._most and self._shelves:
             _, shelf = self._shelves.popitem(last=False)
-            self._size -= shelf.size
+            self.size -= shelf.size
