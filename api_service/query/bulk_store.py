@@ -38,6 +38,10 @@ class Counted:
     bucket: npt.NDArray[np.int64]
     readings: npt.NDArray[np.int64]
 
+    def take(self, rows: npt.NDArray[np.bool_]) -> "Counted":
+        """These rows."""
+        return Counted(self.device[rows], self.metric[rows], self.bucket[rows], self.readings[rows])
+
 
 NOTHING_COUNTED = Counted(*np.empty((4, 0), np.int64))
 

@@ -73,7 +73,14 @@ class Fleet:
         groups = self._groups(series, cuts)
         found = [Found(await self._stored(groups, most_bytes))]
         found += [await self._rest(group, cuts, most_bytes) for group in groups if group.rest]
-        return await tile.made(Cells(series, cuts), self._levels, found, self._behind.dirty)
+        return await tile.made(Cells(series, cuts), self._levels, found, self._waiting(cuts))
+
+    def _waiting(self, cuts: Micros) -> Counted:
+        """Readings between the cuts that are in no stored statistic yet."""
+        dirty = self._behind.dirty
+        width = min((level.width for level in self._levels), default=60_000_000)
+        inside = (dirty.bucket >= cuts[0] // width * width) & (dirty.bucket < cuts[-1])
+        return dirty.take(inside)
 
     def _groups(self, series: Sequence[Series], cuts: Micros) -> list[Group]:
         alike: dict[tuple[bytes, ...], tuple[Micros, dict[int, Micros], list[int]]] = {}
