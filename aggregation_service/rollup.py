@@ -29,7 +29,7 @@ def roll_targets(readings: Readings, targets: Sequence[Target]) -> dict[int, Par
 
 
 def roll_dirty(readings: Readings, width: int, dirty: Dirty, layouts: dict[int, npt.NDArray[np.int32]]) -> Partials:
-    """The rows of the buckets of this width that hold dirty entries; `late` counts the entries' readings."""
+    """The rows of this width that dirty entries have readings in, and `late` counts those; no other metrics."""
     device, metric, ts, value = readings
     bucket = starts(ts, width)
     wanted = np.unique(_pairs(dirty.device, dirty.bucket - dirty.bucket % width))
@@ -68,7 +68,8 @@ def _with_late(rows: Partials, width: int, dirty: Dirty, layouts: dict[int, npt.
     late = np.add.reduceat(groups.arrange(events), groups.start)
     is_row = np.concatenate([np.ones(len(rows), np.int64), np.zeros(len(late_metric), np.int64)])
     # Groups are in the rows' order; an entry whose events are gone (retention) is a group without a row.
-    return rows.with_late(late[np.add.reduceat(groups.arrange(is_row), groups.start) > 0])
+    counted = rows.with_late(late[np.add.reduceat(groups.arrange(is_row), groups.start) > 0])
+    return counted.take(counted.late > 0)
 
 
 def _pairs(device: npt.NDArray[np.generic], bucket: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

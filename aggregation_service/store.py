@@ -17,8 +17,8 @@ _LOCK = "plumbline.aggregation"
 _DAY_S = 86_400
 _ISOLATION = psycopg.IsolationLevel.REPEATABLE_READ
 
-# A frozen aggregator is ended by the server, so that another can take its place. A slice is a small part of a partition,
-# which the planner can't always know: it must never read the whole of it.
+# A frozen aggregator is ended by the server, so that another can take its place. A slice is a small part of a
+# partition, which the planner can't always know: it must never read the whole of it.
 _SESSION: LiteralString = """
 SELECT set_config('timezone', 'UTC', false), set_config('jit', 'off', false), set_config('work_mem', '64MB', false),
     set_config('enable_seqscan', 'off', false), set_config('lock_timeout', '5s', false),

@@ -67,3 +67,9 @@ def test_entries_whose_events_are_gone_make_no_row() -> None:
     rows = readings((1, 5, 1, 1.0))
     assert roll_dirty(rows, M, dirty((0, 1, 1, 1), (M, 1, 1, 1)), LAYOUTS).late.tolist() == [1]
     assert len(roll_dirty(rows, M, dirty((M, 1, 1, 1)), LAYOUTS)) == 0
+
+
+def test_metrics_that_nothing_came_late_for_stay_as_they_are() -> None:
+    rows = readings((1, 5, 1, 1.0), (1, 6, 1, 2.0), (1, 6, 61, 3.0))
+    got = roll_dirty(rows, H, dirty((0, 1, 2, 1)), LAYOUTS)
+    assert (got.metric.tolist(), got.count.tolist(), got.late.tolist()) == ([6], [2], [1])
