@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from shared.errors import PlumblineError
 from shared.failpoints import Failpoints
 from shared.settings import DatabaseSettings
 from tests.benchmarks.fleet import DEVICES, ensure_days, rows
+from tests.benchmarks.latency import due
 from tests.benchmarks.load import DAY_S
 from tests.benchmarks.service import wait_for
 from tests.servers import Database
@@ -41,9 +41,7 @@ class Arrivals:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._store.close()
 
     def write(self, new: Rows) -> int:
@@ -54,35 +52,29 @@ class Arrivals:
         return self._store.write(batch, [new], list(copy_blocks(new)), Pairs(nothing, nothing))
 
 
-def due(rate: float, elapsed_s: float, sent: int) -> int:
-    """How many events of an even stream are to be sent now."""
-    return max(0, int(rate * elapsed_s) - sent)
-
-
-def stream(database: Database, rate: int, seconds: float, late: float = 0.0, tick_s: float = 0.2) -> int:
-    """Writes so many events a second evenly, of all devices in turn; returns how many came late.
+def stream(database: Database, rate: int, seconds: float, late: float = 0.0, tick_s: float = 0.2) -> None:
+    """Writes so many events a second evenly, of all devices in turn.
 
     `late`: the share of them that happened at some time of the last 24 hours, the others happen just now.
     """
     generator = np.random.default_rng(23)
-    ensured = time.time() + seconds
+    now = time.time()
     with database.connect() as connection:
-        ensure_days(connection, ensured - seconds - DAY_S, ensured)
-    sent = came_late = 0
+        ensure_days(connection, now - DAY_S, now + seconds)
+    sent = 0
     with Arrivals(database) as arrivals:
         began = time.monotonic()
         while (elapsed := time.monotonic() - began) < seconds:
-            if count := due(rate, elapsed, sent):
+            if count := due(int(rate * seconds), rate, elapsed) - sent:
                 number = sent + np.arange(count)
                 ts = int(time.time() * _US) + np.arange(count)
                 chosen = generator.random(count) < late
                 ts[chosen] -= generator.integers(120 * _US, DAY_S * _US, int(chosen.sum()))
                 device = (1 + number % DEVICES).astype(np.int32)
                 order = np.lexsort((ts, device))
-                came_late += arrivals.write(rows(device[order], ts[order], generator))
+                arrivals.write(rows(device[order], ts[order], generator))
                 sent += count
             time.sleep(max(0.0, tick_s - (time.monotonic() - began - elapsed)))
-    return came_late
 
 
 @contextmanager
