@@ -5,15 +5,14 @@ A series is a device's metric. Several share a plan: numbers join the series to 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from api_service.query import apart, times
+from api_service.query import times
 from api_service.query.plan import Range
-from shared.statistics import unpack
-from shared.statistics.readings import Readings
 
 WANTED = """
 WITH series AS (
@@ -88,27 +87,27 @@ async def copied(
     return bytes(data)
 
 
-async def unpacked(
+async def packs(
     connection: psycopg.AsyncConnection,
     statement: str,
     parameters: Mapping[str, object],
-    layouts: Mapping[int, npt.NDArray[np.int32]],
+    types: Sequence[str],
     most_bytes: int,
-) -> Readings:
-    """The readings in a COPY of PACKED events; `%(layouts)s` in it are the ids of `layouts`.
+) -> list[tuple[Any, ...]]:
+    """The rows of a COPY of columns of these types, of which the last is a bytea that holds many events.
 
     Raises:
         TooMuch: they are more than `most_bytes`.
     """
-    packs, size = [], 0
-    async with connection.cursor() as cursor, cursor.copy(statement, {**parameters, "layouts": list(layouts)}) as copy:
-        copy.set_types(["int4", "bytea"])
-        async for layout, pack in copy.rows():
-            packs.append((layout, pack))
-            size += len(pack)
+    rows, size = [], 0
+    async with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        copy.set_types(types)
+        async for row in copy.rows():
+            rows.append(row)
+            size += len(row[-1])
             if size > most_bytes:
                 raise TooMuch
-    return await apart.compute(size, unpack, packs, layouts)
+    return rows
 
 
 def counted(rows: Sequence[tuple[int, ...]]) -> Counted:

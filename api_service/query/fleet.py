@@ -9,6 +9,7 @@ read             rFFFFFFFFFFFFFFFF.FFFF.FFFF..rrrr    F: across, .: of devices (
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import psycopg
@@ -115,8 +116,8 @@ class Fleet:
         if own.stored:
             return await self._of_devices(group, cuts, most_bytes)
         layouts = await store.layouts(self._connection, group.metrics)
-        raw = await store.readings(self._connection, own.raw, layouts, most_bytes)
-        return Found((), _only(raw, group.metrics), await self._late(group, own.raw))
+        raw = await store.readings(self._connection, divided(own.raw, cuts), group.metrics, layouts, most_bytes)
+        return Found((), raw, await self._late(group, own.raw))
 
     async def _of_devices(self, group: Group, cuts: Micros, most_bytes: int) -> Found:
         members = await store.members(self._connection, group.metrics)
@@ -145,6 +146,15 @@ class Fleet:
         finest: Level | None = next((level for level in self._across if level.width == self._levels[0].width), None)
         stale = self._behind.stale.get((group.metrics[0], self._levels[0].width), NONE)
         return finest is not None and finest.since <= bucket < finest.until and bucket not in stale
+
+
+def divided(ranges: Sequence[Range], cuts: Micros) -> list[Range]:
+    """The same ranges, each in as many as it takes that no cut divides one."""
+    found: list[Range] = []
+    for start, end in ranges:
+        inside = cuts[np.searchsorted(cuts, start, "right") : np.searchsorted(cuts, end, "left")].tolist()
+        found += pairwise([start, *inside, end])
+    return found
 
 
 def _wanted(groups: Sequence[Group], level: Level) -> Wanted:

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import psycopg
 
 from api_service.query import apart, times
-from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, unpacked
+from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs
 from api_service.query.plan import Micros, Range
-from shared.statistics import PACKED, Partials
-from shared.statistics.readings import Readings
+from shared.statistics import PACKED_VALUES, Partials, unpack_values
+from shared.statistics.readings import Readings, joined, of_layout
 from shared.statistics.stored import FLEET_SELECTED, decode_partials
 
 _METRICS = """
@@ -58,21 +58,22 @@ WHERE level = %(level)s AND metric = ANY (%(metrics)s::int4[]) AND bucket = ANY 
 _FLEET_LATE = _LATE.format(late="late", table="fleet_stats", group="")
 _STATS_LATE = _LATE.format(late="sum(late)", table="stats", group="GROUP BY metric, bucket")
 
-# One device's range is a few pages side by side in its index. Packed in here, so that no plan can look at the ranges
-# of all devices for each device, whatever the planner thinks of partitions that it has no figures of.
+# A device's range is a few pages side by side in its index. Packed in here, so that no plan can look at the ranges of
+# all devices for each device, whatever the planner thinks of partitions that it has no figures of.
 _EVENTS = f"""
 COPY (
-    SELECT own.layout, string_agg(own.pack, '')
-    FROM devices d
-    CROSS JOIN unnest(%(start)s::timestamptz[], %(until)s::timestamptz[]) AS piece (start, until)
+    SELECT dl.layout, piece.number, string_agg(own.pack, '')
+    FROM device_layouts dl
+    CROSS JOIN unnest(%(start)s::timestamptz[], %(until)s::timestamptz[])
+        WITH ORDINALITY AS piece (start, until, number)
     CROSS JOIN LATERAL (
-        SELECT {PACKED} AS pack
+        SELECT {PACKED_VALUES} AS pack
         FROM events
-        WHERE device = d.id AND layout = ANY (%(layouts)s::int4[]) AND ts >= piece.start AND ts < piece.until
+        WHERE device = dl.device AND layout = dl.layout AND ts >= piece.start AND ts < piece.until
             AND ts >= %(first)s::timestamptz AND ts < %(last)s::timestamptz
-        GROUP BY layout
     ) own
-    GROUP BY own.layout, d.id / 256
+    WHERE dl.layout = ANY (%(layouts)s::int4[]) AND own.pack IS NOT NULL
+    GROUP BY dl.layout, piece.number, dl.device / 256
 ) TO STDOUT (FORMAT binary)
 """  # noqa: S608  made of constants
 
@@ -145,14 +146,38 @@ async def layouts(connection: psycopg.AsyncConnection, metric: Sequence[int]) ->
 async def readings(
     connection: psycopg.AsyncConnection,
     ranges: Sequence[Range],
+    metric: Sequence[int],
     of_layouts: Mapping[int, npt.NDArray[np.int32]],
     most_bytes: int,
 ) -> Readings:
-    """All devices' raw readings of these ranges in these layouts, of other metrics too."""
+    """All devices' raw readings of these metrics in these ranges; device 0, and a range's start as the time."""
+    starts, untils = zip(*ranges, strict=True)
     parameters = {
-        "start": [times.datetime_of(start) for start, _ in ranges],
-        "until": [times.datetime_of(end) for _, end in ranges],
-        "first": times.datetime_of(min(start for start, _ in ranges)),
-        "last": times.datetime_of(max(end for _, end in ranges)),
+        "start": [times.datetime_of(start) for start in starts],
+        "until": [times.datetime_of(until) for until in untils],
+        "first": times.datetime_of(min(starts)),
+        "last": times.datetime_of(max(untils)),
+        "layouts": list(of_layouts),
     }
-    return await unpacked(connection, _EVENTS, parameters, of_layouts, most_bytes)
+    rows = await packs(connection, _EVENTS, parameters, ["int4", "int8", "bytea"], most_bytes)
+    by_layout: dict[int, list[tuple[int, bytes]]] = {}
+    for layout, number, pack in sorted(rows, key=lambda row: row[1]):
+        by_layout.setdefault(layout, []).append((starts[number - 1], pack))
+    size = sum(len(pack) for _, _, pack in rows)
+    return await apart.compute(size, _readings, by_layout, metric, of_layouts)
+
+
+def _readings(
+    packs_of: Mapping[int, Sequence[tuple[int, bytes]]],
+    metric: Sequence[int],
+    of_layouts: Mapping[int, npt.NDArray[np.int32]],
+) -> Readings:
+    pieces = []
+    for layout, own in packs_of.items():
+        metric_ids = of_layouts[layout]
+        values = [unpack_values(pack, len(metric_ids)) for _, pack in own]
+        start = np.repeat(np.array([start for start, _ in own], "datetime64[us]"), [len(rows) for rows in values])
+        asked = np.flatnonzero(np.isin(metric_ids, metric))
+        chosen = np.concatenate(values)[:, asked]
+        pieces.append(of_layout(np.zeros(len(start), np.int32), start, chosen, metric_ids[asked]))
+    return joined(pieces)

@@ -10,10 +10,10 @@ import psycopg
 from psycopg.rows import class_row
 
 from api_service.query import apart, times
-from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, unpacked
+from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs
 from api_service.query.plan import EVER, Level
 from api_service.query.store import VISIBLE, like_patterns
-from shared.statistics import PACKED, Partials
+from shared.statistics import PACKED, Partials, unpack
 from shared.statistics.readings import Readings
 from shared.statistics.stored import SELECTED, decode_partials
 
@@ -249,4 +249,6 @@ async def readings(
     most_bytes: int,
 ) -> Readings:
     """Raw readings of the series' devices in these layouts, of other metrics too."""
-    return await unpacked(connection, _EVENTS, wanted.parameters(), of_layouts, most_bytes)
+    parameters = {**wanted.parameters(), "layouts": list(of_layouts)}
+    rows = await packs(connection, _EVENTS, parameters, ["int4", "bytea"], most_bytes)
+    return await apart.compute(sum(len(pack) for _, pack in rows), unpack, rows, of_layouts)

@@ -4,12 +4,13 @@ Pure numpy. The same readings give the same bytes, in whatever order they come a
 """
 
 from shared.statistics.merging import merge
-from shared.statistics.packed import PACKED, unpack
+from shared.statistics.packed import PACKED, PACKED_VALUES, unpack, unpack_values
 from shared.statistics.partials import Partials, means, quantiles, stddevs, sums
 from shared.statistics.rolling import rollup
 
 __all__ = [
     "PACKED",
+    "PACKED_VALUES",
     "Partials",
     "means",
     "merge",
@@ -18,4 +19,5 @@ __all__ = [
     "stddevs",
     "sums",
     "unpack",
+    "unpack_values",
 ]
