@@ -30,7 +30,13 @@ def main() -> int:
     registry = CollectorRegistry()
     app = create_app(settings, registry)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", server_header=False, timeout_graceful_shutdown=_GRACE_S
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_S,
     )
     with ExitStack() as stack:
         listening = stack.enter_context(_listen(settings))

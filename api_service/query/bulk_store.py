@@ -3,7 +3,7 @@
 A series is a device's metric. Several share a plan: numbers join the series to the ranges.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +59,20 @@ class Wanted:
         """For the statements here. The outer bounds are given apart, so that other partitions aren't even opened."""
         starts, untils = [start for start, _ in self.ranges], [end for _, end in self.ranges]
         return {
-            "series_plan": self.series_plan,
-            "device": self.device,
-            "metric": self.metric,
-            "range_plan": self.range_plan,
-            "start": [times.datetime_of(start) for start in starts],
-            "until": [times.datetime_of(until) for until in untils],
+            "series_plan": _array(self.series_plan),
+            "device": _array(self.device),
+            "metric": _array(self.metric),
+            "range_plan": _array(self.range_plan),
+            "start": _array(times.datetime_of(start).isoformat() for start in starts),
+            "until": _array(times.datetime_of(until).isoformat() for until in untils),
             "first": times.datetime_of(min(starts)),
             "last": times.datetime_of(max(untils)),
         }
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array as Postgres writes it, of values that need no quotes; psycopg's own takes ten times as long."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 async def copied(

@@ -1,13 +1,13 @@
 """`/stats`: from a request to an answer, in one snapshot."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
 from api_service.database import Database
+from api_service.direct import Direct
 from api_service.problems import not_found
 from api_service.query import answer, cursor, described, negotiation, page, question, rendering, times
 from api_service.query import statistics_store as store
@@ -25,12 +25,12 @@ _FREE = ("limit", "cursor")
 
 def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRouter:
     """The route of statistics."""
-    routes = APIRouter(tags=["query"])
-    reader = Depends(bearer.require("read:stats"))
-    desk = Desk(database, settings)
+    routes = APIRouter(tags=["query"], route_class=Direct)
+    reader, desk = bearer.require("read:stats"), Desk(database, settings)
 
     @routes.get("/stats", **described.STATS)
-    async def stats(request: Request, who: Annotated[Principal, reader]) -> Response:
+    async def stats(request: Request) -> Response:
+        who = await reader(request)
         media_type = negotiation.choose(request.headers.get("accept"))
         pairs = request.query_params.multi_items()
         position = _position(pairs)
@@ -39,7 +39,7 @@ def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRout
         )
         found = None
         if position is None and asked.device_ids and not asked.fleet:
-            found = await database.in_time(desk.ask(asked, who, media_type))
+            found = await desk.ask(asked, who, media_type)
         if found is None:
             first = pairs if position is None else position.question
             found = await database.in_time(_walk(database, settings, who, asked, media_type, first, position))
