@@ -19,6 +19,7 @@ from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store
 from aggregation_service.team import Team
 from shared.failpoints import Failpoints
+from shared.statistics import compact
 from shared.statistics.summary import ranks
 from tests.servers import Database
 
@@ -120,12 +121,17 @@ def verified(database: Database) -> dict[int, int]:
 def assert_row(key: object, row: tuple[Any, ...], values: list[float]) -> None:
     """A row's numbers are those of the values."""
     count, total, least, greatest, deviation, packed = row
-    summary, mean = np.frombuffer(packed, "<f8"), math.fsum(values) / len(values)
+    mean = math.fsum(values) / len(values)
     assert (count, least, greatest) == (len(values), min(values), max(values)), key
     assert total == pytest.approx(math.fsum(values), rel=1e-12, abs=1e-12), key
     squares = math.fsum((value - mean) ** 2 for value in values)
     assert deviation == pytest.approx(math.sqrt(squares / count), rel=1e-9, abs=1e-9), key
-    assert summary.tolist() == np.sort(values)[ranks(count)].tolist(), key
+    assert unpacked(packed) == np.sort(values)[ranks(count)].tolist(), key
+
+
+def unpacked(summary: bytes) -> list[float]:
+    """The readings in `stats.summary`."""
+    return compact.unpack(np.frombuffer(summary, np.uint8), np.array([len(summary)]))[0].tolist()
 
 
 def fingerprint(database: Database, before: int) -> object:

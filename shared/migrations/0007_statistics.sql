@@ -5,6 +5,8 @@ UPDATE materialized SET until = '-infinity';
 
 -- √(Σ(x − mean)² / count), which a double always holds, in place of the sum of squares, which it often can't.
 ALTER TABLE stats RENAME COLUMN m2 TO deviation;
+-- `summary`: all readings sorted while there are few, else those of some ranks (shared/statistics/summary.py), packed
+-- (shared/statistics/compact.py).
 
 -- How often stored rows of a device were replaced or removed: who keeps copies of rows compares it. A bucket that is
 -- stored a first time, in order, doesn't count.
@@ -56,7 +58,7 @@ INSERT INTO aggregation_turn VALUES (0);
 -- The log is worked newest first: no round may sort or count the whole of it.
 CREATE INDEX dirty_bucket_device ON dirty (bucket, device);
 
--- A grid of doubles doesn't compress: trying costs time at every write, and a copy at every read.
+-- What is packed already doesn't compress: trying costs time at every write, and a copy at every read.
 ALTER TABLE stats ALTER COLUMN summary SET STORAGE EXTERNAL;
 ALTER TABLE fleet_stats ALTER COLUMN summary SET STORAGE EXTERNAL;
 -- As before (0003), but new partitions take over how the summary is stored.
@@ -109,11 +111,13 @@ CREATE TABLE backfills (
     to_time     timestamptz NOT NULL,
     levels      int4[] NOT NULL,
     devices     int4[], -- null: all
+    fleet       bool NOT NULL, -- rows across devices are made again, whether a device's row differs or not
     next_time   timestamptz NOT NULL,
     next_device int4 NOT NULL DEFAULT 0,
     readings    int8 NOT NULL DEFAULT 0, -- that were read
     compared    int8 NOT NULL DEFAULT 0, -- rows that were made again
     changed     int8 NOT NULL DEFAULT 0, -- of those, the ones that had to be written
+    waiting     int8 NOT NULL DEFAULT 0, -- rows that are left to the aggregator: late events wait there
     kept        int8 NOT NULL DEFAULT 0, -- rows whose raw events are gone
     started_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),

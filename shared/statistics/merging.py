@@ -57,8 +57,9 @@ def _summaries(rows: Partials, groups: Groups) -> tuple[Floats, Ints, Floats]:
     count = np.add.reduceat(rows.count, groups.start)
     points = np.add.reduceat(rows.summary_length, groups.start)
     at = ragged.starts(points)
-    alone, whole = groups.length == 1, points == count
-    lengths = np.where(alone, points, summary.lengths(count))
+    alone = groups.length == 1
+    whole = np.logical_and.reduceat(summary.whole(rows.summary_length, rows.count), groups.start)
+    lengths = np.where(alone, points, np.where(whole, summary.lengths(points), summary.POINTS))
     values, start = np.empty(int(lengths.sum())), ragged.starts(lengths)
     rank_error = np.where(alone, rows.rank_error[groups.start], summary.rank_errors(count))
 

@@ -19,7 +19,7 @@ def mixture(values: Floats, length: Ints, count: Ints, points_off: Ints) -> tupl
     middle = np.cumsum(before + after) - after - 1
     others_open = np.cumsum(after - before) - after + 1
 
-    total = int(count.sum())
+    total = int(after.sum())
     wanted = 2 * summary.ranks(total)
     above = np.searchsorted(middle, wanted)
     below = np.maximum(above - 1, 0)
@@ -34,7 +34,7 @@ def _places(length: Ints, count: Ints) -> tuple[Ints, Ints, Ints]:
     start = ragged.starts(length)
     rank = np.arange(int(length.sum())) - np.repeat(start, length)
     before, after = np.ones((2, len(rank)), np.int64)
-    larger = ~summary.exact(count)
+    larger = ~summary.whole(length, count)
     last = count[larger, None] - 1
     ranks = summary.PLACE * last // 1000 + summary.ABOVE
     at = start[larger, None] + np.arange(summary.POINTS)

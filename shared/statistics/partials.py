@@ -108,7 +108,7 @@ def quantiles(partials: Partials, fractions: Floats) -> tuple[Floats, Floats]:
     answers = np.empty((len(partials), len(fractions)))
     errors = np.zeros_like(answers)
     starts = ragged.starts(partials.summary_length)
-    whole = summary.exact(partials.count)
+    whole = summary.whole(partials.summary_length, partials.count)
     rows = np.flatnonzero(whole)
     for length, chosen in ragged.by_length(partials.summary_length[rows]):
         values = ragged.matrix(partials.summary, starts[rows[chosen]], length)

@@ -4,12 +4,14 @@ n readings have at most √(2n) different lengths, so a loop over lengths is sho
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+T = TypeVar("T", bound=np.generic)
 
 
 def starts(lengths: Ints) -> Ints:
@@ -28,11 +30,11 @@ def by_length(lengths: Ints) -> Iterator[tuple[int, Ints]]:
         yield int(lengths[rows[0]]), rows
 
 
-def matrix(values: Floats, start: Ints, length: int) -> Floats:
+def matrix(values: npt.NDArray[T], start: Ints, length: int) -> npt.NDArray[T]:
     """The rows that begin at `start` and are `length` long: a new array (rows, length)."""
     if _adjacent(start, length):
         return values[start[0] : start[0] + len(start) * length].reshape(len(start), length).copy()
-    rows: Floats = values[start[:, None] + np.arange(length)]
+    rows: npt.NDArray[T] = values[start[:, None] + np.arange(length)]
     return rows
 
 

@@ -55,19 +55,20 @@ def ranks(count: int) -> Ints:
     return found
 
 
-def exact(count: Ints) -> npt.NDArray[np.bool_]:
-    """Whether summaries of so many readings have them all."""
-    return count <= MOST_VALUES
-
-
 def lengths(count: Ints) -> Ints:
     """How many numbers the summary of so many readings has."""
-    return np.where(exact(count), count, POINTS)
+    return np.where(count <= MOST_VALUES, count, POINTS)
+
+
+def whole(length: Ints, count: Ints) -> npt.NDArray[np.bool_]:
+    """Which summaries of this length have all of their `count` readings."""
+    found: npt.NDArray[np.bool_] = (count <= MOST_VALUES) | (length != POINTS)
+    return found
 
 
 def reading(count: Ints) -> Ints:
     """Twice the ranks that a percentile between two points may be off."""
-    return np.where(exact(count), 0, -(-(count - 1) // STEPS))
+    return np.where(count <= MOST_VALUES, 0, -(-(count - 1) // STEPS))
 
 
 def rank_errors(count: Ints, points_off: Ints | int = 0) -> Floats:

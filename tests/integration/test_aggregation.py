@@ -3,13 +3,14 @@
 import threading
 import time
 
-import numpy as np
 import psycopg
 import pytest
 
 from shared.errors import ConfigurationError, PlumblineError
 from shared.failpoints import Failpoints
-from tests.aggregated import DAY, DAY_S, TODAY, Event, fingerprint, put, put_now, rows, run, scheduler, steady, verified
+from tests.aggregated import (
+    DAY, DAY_S, TODAY, Event, fingerprint, put, put_now, rows, run, scheduler, steady, unpacked, verified,
+)  # fmt: skip
 from tests.pipeline import wait_for
 from tests.servers import Database
 
@@ -41,7 +42,7 @@ def test_closed_buckets_are_stored_at_every_level(database: Database) -> None:
     )
     count, least, greatest, summary = got[1]
     assert (count, least, greatest) == (60, 1 + 120 / 7, 1 + 179 / 7)
-    assert np.frombuffer(summary, "<f8").tolist() == [1 + second / 7 for second in range(120, 180)]
+    assert unpacked(summary) == [1 + second / 7 for second in range(120, 180)]
 
 
 def test_a_bucket_is_closed_when_its_time_and_the_delay_are_over(database: Database) -> None:

@@ -36,7 +36,7 @@ def events(seed: int = 7) -> list[Event]:
                 readings["spo2"] = 97 + rng.random()
             if not START + 5 * HOUR < ts < START + 7 * HOUR:
                 made.append((device, ts, readings))
-            ts += rng.randrange(20 * MICROS, 180 * MICROS)
+            ts += rng.randrange(12 * MICROS, 120 * MICROS)
     return made
 
 
