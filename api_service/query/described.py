@@ -82,19 +82,30 @@ DEVICE: dict[str, Any] = {
 _STATS_TEXT = """Everything that is stored and was accepted so far: closed buckets, late data and the live tail, \
 in one snapshot.
 
-A row is a device's metric (with `group=none`: a metric across devices) in a bucket, `start` ≤ timestamp < `end`. \
-A bucket that `from` or `to` cuts counts only what is inside and keeps its nominal `start` and `end`. \
-Rows are in the order of device, metric and start, by code point.
+A row is a device's metric (with `group=none`: a metric across devices) in a bucket, `start` ≤ timestamp < `end`: \
+half-open, so that each reading is in one bucket. Buckets are aligned to midnight in `tz`, so a day has 23 or 25 \
+hours where clocks change. A bucket that `from` or `to` cuts counts only what is inside and keeps its nominal `start` \
+and `end`. Rows are in the order of device, metric and start, by code point.
 
-- `count`, `min`, `max`; `avg` = sum / count; `sum`: null where a double can't hold it
+- `count`: readings, each accepted event once for each metric that it has; `min`, `max`: exact
+- `sum`: compensated, so that a sum of sums is the sum of the readings to 1e-12 of their magnitudes; null where a \
+double can't hold it. `avg` = sum / count, also where the sum is null
 - `stddev`: of a sample (n − 1); null below two values, and where a double can't hold it
-- `p50`, …: as Postgres's `percentile_cont` defines it: linear interpolation between the two nearest values
-- `final`: `end` ≤ the watermark and nothing late is waiting to be added; late data may make it false again
+- `p50`, …: as Postgres's `percentile_cont` defines it: linear interpolation between the two nearest values; never \
+outside `min` and `max`
+- `final`: `end` ≤ the watermark and nothing late is waiting to be added. That is the watermark's word and no more: \
+late data is still counted when it comes, and the row is then another one
 - `method`: `exact`, or `sketch` where a percentile is read off a summary
-- `max_rank_error`: the most that a percentile's rank can be off, as a share of 1: a p95 with 0.0025 lies between the \
-true p94.75 and p95.25; 0 when exact. p0 and p100 are always exact
+- `max_rank_error`: the most that a percentile's rank can be off, as a share of 1, never above 0.005: a p95 with 0.0025 \
+lies between the true p94.75 and p95.25; 0 when exact. p0 and p100 are always exact
 - `late`: readings among `count` that came after their minute was closed
-- `as_of`: the database's time of the snapshot"""
+- `as_of`: the database's time of the snapshot
+
+The same events give the same answer, in whatever order they came.
+
+`ETag` and `If-None-Match`: 304 while nothing has changed but `as_of`. `Cache-Control` is `max-age=60` where all rows \
+are final and the times fixed, so a client's own cache may be a minute behind late data (send `Cache-Control: \
+no-cache` to ask again); else `no-cache`."""
 
 _ROW = {
     "device_id": "dev-2",
@@ -156,11 +167,16 @@ STATS: dict[str, Any] = {
     "responses": {
         200: {
             "description": "a page of rows; CSV has the same members as columns, and the next page in `Link`",
+            "headers": {
+                "ETag": {"description": "of the rows, weak", "schema": {"type": "string"}},
+                "Cache-Control": {"description": "private; how long it may be kept", "schema": {"type": "string"}},
+            },
             "content": {
                 "application/json": {"example": _STATS_EXAMPLE},
                 "text/csv": {"example": ",".join(_ROW) + "\r\n"},
             },
         },
+        304: {"description": "the client's `If-None-Match` names this answer"},
         **PROBLEMS,
         404: _NOT_FOUND,
         406: {"description": "neither JSON nor CSV is acceptable"},
