@@ -96,8 +96,8 @@ outside `min` and `max`
 - `final`: `end` ≤ the watermark and nothing late is waiting to be added. That is the watermark's word and no more: \
 late data is still counted when it comes, and the row is then another one
 - `method`: `exact`, or `sketch` where a percentile is read off a summary
-- `max_rank_error`: the most that a percentile's rank can be off, as a share of 1, never above 0.005: a p95 with 0.0025 \
-lies between the true p94.75 and p95.25; 0 when exact. p0 and p100 are always exact
+- `max_rank_error`: the most that a percentile's rank can be off, as a share of 1, never above 0.005: a p95 with \
+0.0025 lies between the true p94.75 and p95.25; 0 when exact. p0 and p100 are always exact
 - `late`: readings among `count` that came after their minute was closed
 - `as_of`: the database's time of the snapshot
 
