@@ -1,7 +1,7 @@
 """What the questions are about: a fleet's last 25 hours and, before them, months; and what they have to answer.
 
-An event every 10 s of each device lately, and 480 of them on each older day, which is more than a summary keeps single
-values of. Of the older days the aggregator computes those of some devices; their rows are copied for the others.
+An event every some seconds of each device lately, and 2,100 of them on each older day, which is more than a summary keeps
+all of. Of the older days the aggregator computes those of some devices; their rows are copied for the others.
 """
 
 import json
@@ -16,11 +16,11 @@ from tests.benchmarks.asking import body
 from tests.benchmarks.fleet import DEVICES, Stretch
 from tests.benchmarks.load import DAY_S
 
-STEP_S, HOUR_S = 10, 3_600
-MODELS = range(1, 51)  # whose older days are computed
-_DAY_EVENTS = 480
+HOUR_S = 3_600
+MODELS = range(1, 11)  # whose older days are computed
+_DAY_EVENTS = 2_100
 _AHEAD_S = 1_200  # events that happen while we ask are there already: ingestion that costs nothing
-_CUT_DAYS = 3  # the oldest ones, which a question's range may cut: there it needs the finer levels
+_CUT_DAYS = 2  # the oldest ones, which a question's range may cut: there it needs the finer levels
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Question:
             raise PlumblineError(f"the benchmark's answer is wrong: {self.name}: {wrong}")
 
 
-def questions(now: int, days: int) -> tuple[Question, Question, Question]:
+def questions(now: int, days: int, step_s: int) -> tuple[Question, Question, Question]:
     """To be asked within the hour: the last day by hour up to now, the same of whole hours, the last months by day."""
     hour, day = now - now % HOUR_S, now - now % DAY_S
-    hours = {hour - n * HOUR_S: HOUR_S // STEP_S for n in range(24, 0, -1)}
+    hours = {hour - n * HOUR_S: HOUR_S // step_s for n in range(24, 0, -1)}
     uncut = {start: count for start, count in hours.items() if start > hour - DAY_S}
     whole_days = {day - n * DAY_S: _DAY_EVENTS for n in range(3, days)}
     return (
@@ -56,14 +56,14 @@ def questions(now: int, days: int) -> tuple[Question, Question, Question]:
     )
 
 
-def recent(now: int, devices: range) -> Stretch:
+def recent(now: int, devices: range, step_s: int) -> Stretch:
     """The last 25 hours, and what comes while we ask."""
     start = now - now % HOUR_S - 25 * HOUR_S
-    return Stretch(start, (now + _AHEAD_S - start) // STEP_S, STEP_S, devices)
+    return Stretch(start, (now + _AHEAD_S - start) // step_s, step_s, devices)
 
 
 def older(now: int, days: int) -> list[Stretch]:
-    """Some minutes at noon of each earlier day, oldest first."""
+    """Half an hour at noon of each earlier day, oldest first."""
     today = now // DAY_S
     return [Stretch((today - n) * DAY_S + DAY_S // 2, _DAY_EVENTS, 1, MODELS) for n in range(days, 2, -1)]
 

@@ -139,15 +139,12 @@ def grown(before: Line, after: Line, events: tuple[int, int]) -> Line:
     return after | {"events": events[1], "limit": limit, "ratio": ratio, "ok": ratio <= LIMIT_GROWN}
 
 
-def measure(database: Database, days: int, seconds: float) -> Iterator[Line]:
+def measure(database: Database, days: int, step_s: int, seconds: float) -> Iterator[Line]:
     """Fills, stores and asks, before and after the table grows."""
     now = int(time.time())
-    live, closed, by_day = months.questions(now, days)
-    few, others, older = (
-        months.recent(now, SMALL),
-        months.recent(now, range(SMALL.stop, fleet.DEVICES + 1)),
-        months.older(now, days),
-    )
+    live, closed, by_day = months.questions(now, days, step_s)
+    few, others = (months.recent(now, ids, step_s) for ids in (SMALL, range(SMALL.stop, fleet.DEVICES + 1)))
+    older = months.older(now, days)
     with database.connect() as connection:
         fleet.register(connection)
         fleet.fill(connection, [few])
@@ -179,13 +176,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.questions",
         description=__doc__,
-        epilog="example: python -m tests.benchmarks questions --days 5 --seconds 3",
+        epilog="example: python -m tests.benchmarks questions --days 5 --step 60 --seconds 3",
     )
     parser.add_argument("--days", type=int, default=90, help="of history (default: 90)")
+    parser.add_argument("--step", type=int, default=10, help="seconds between a device's events (default: 10)")
     parser.add_argument("--seconds", type=float, default=8, help="of a line (default: 8)")
     options = parser.parse_args()
     with servers.database(dict(os.environ)) as database:  # another process is given it
-        return report(list(measure(database, options.days, options.seconds)))
+        return report(list(measure(database, options.days, options.step, options.seconds)))
 
 
 if __name__ == "__main__":

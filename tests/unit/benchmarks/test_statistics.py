@@ -36,8 +36,8 @@ def test_a_stretch_has_each_device_s_events_in_the_order_of_the_key() -> None:
 
 
 def test_whole_buckets_of_a_question_hold_the_events_that_were_made() -> None:
-    live, closed, by_day = months.questions(NOW, 90)
-    fleet = months.recent(NOW, range(1, 2))
+    live, closed, by_day = months.questions(NOW, 90, 10)
+    fleet = months.recent(NOW, range(1, 2), 10)
     for question, width in ((live, months.HOUR_S), (closed, months.HOUR_S)):
         for start, count in question.counts.items():
             assert start >= fleet.start_s
