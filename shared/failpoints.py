@@ -41,4 +41,5 @@ class Failpoints:
             self._hits[name] = self._hits.get(name, 0) + 1
             due = self._hits[name] == nth
         if due:
-            os.kill(os.getpid(), number)
+            # To this thread: one for the process may reach another one first, and this one would go on for a moment.
+            signal.pthread_kill(threading.get_ident(), number)
