@@ -6,11 +6,14 @@ So the round trips to the database, and numpy's calls, are made once for many qu
 import asyncio
 from collections.abc import Sequence
 
+from psycopg.errors import ProgramLimitExceeded
+
 from api_service.auth.claims import Principal
 from api_service.database import Database
 from api_service.query import statistics_store as store
 from api_service.query.answer import Answer
 from api_service.query.batch import Batch, Ticket
+from api_service.query.bulk_store import TooMuch
 from api_service.query.memory import Memory
 from api_service.query.question import Question
 from api_service.query.snapshot import snapshot
@@ -55,6 +58,9 @@ class Desk:
     async def _serve(self, tickets: Sequence[Ticket]) -> None:
         try:
             await self._database.in_time(self._answer(tickets))
+        except (TooMuch, ProgramLimitExceeded):
+            for ticket in tickets:
+                ticket.tell(None)  # alone, each is told itself if it is the one
         except Exception as error:  # noqa: BLE001  whatever it is, those who wait are to be told
             for ticket in tickets:
                 ticket.tell(error)

@@ -9,7 +9,19 @@ import pytest
 from shared.errors import ConfigurationError, PlumblineError
 from shared.failpoints import Failpoints
 from tests.aggregated import (
-    DAY, DAY_S, TODAY, Event, fingerprint, put, put_now, rows, run, scheduler, steady, unpacked, verified,
+    DAY,
+    DAY_S,
+    TODAY,
+    Event,
+    fingerprint,
+    put,
+    put_now,
+    rows,
+    run,
+    scheduler,
+    steady,
+    unpacked,
+    verified,
 )  # fmt: skip
 from tests.pipeline import wait_for
 from tests.servers import Database

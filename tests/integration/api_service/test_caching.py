@@ -148,6 +148,26 @@ def test_each_of_many_at_once_gets_its_own_answer(hours: Warehouse, serve: Serve
             assert (status, rows) == (200, [f"{'ab'[number % 2]} {hour:02}" for hour in range(number % 4, 6)])
 
 
+def test_one_that_needs_too_much_is_refused_alone(hours: Warehouse, serve: Serve) -> None:
+    hours.add([("big", START + second * MICROS, {"m": float(second)}) for second in range(20_000)])
+    client = serve(stats_max_raw_bytes=256 * 1024)
+    raw = {"from": "2025-05-01T00:00:00.5Z", "to": "2025-05-01T05:59:59.5Z", "bucket": "none"}
+    hours.connection.execute("UPDATE materialized SET until = '-infinity'")
+
+    def ask(device: str) -> int:
+        return client.get("/stats", params={**raw, "device_id": device}).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, ["a", "big", "b", "a", "big", "b", "a", "b"])) == [
+            200,
+            422,
+            200,
+            200,
+            422,
+            *[200] * 3,
+        ]
+
+
 def test_a_question_that_is_answered_in_pages_has_the_same_rows(hours: Warehouse, serve: Serve) -> None:
     client = serve()
     asked = {**ASKED, "bucket": "15m", "fill": "null", "to": "2025-05-01T09:00:00Z"}
