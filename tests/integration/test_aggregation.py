@@ -22,7 +22,7 @@ from tests.aggregated import (
     steady,
     unpacked,
     verified,
-)  # fmt: skip
+)
 from tests.pipeline import wait_for
 from tests.servers import Database
 
