@@ -1,7 +1,7 @@
 """What the questions are about: a fleet's last 25 hours and, before them, months; and what they have to answer.
 
-An event every some seconds of each device lately, and 2,100 of them on each older day, which is more than a summary keeps
-all of. Of the older days the aggregator computes those of some devices; their rows are copied for the others.
+An event every some seconds of each device lately, and 2,100 of them on each older day: more than a summary keeps all
+of. Of the older days the aggregator computes those of some devices; their rows are copied for the others.
 """
 
 import json
