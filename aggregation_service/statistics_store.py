@@ -64,14 +64,15 @@ class Change:
             return
         devices = np.unique(np.concatenate([partials.device for partials in rows.values()]))
         self._connection.execute(_REVISE, [devices.tolist()])
-        self._note_stale(rows)
+        self.note_stale(rows)
         # A row of which all readings came late can't be there yet, but for a log that repeats itself. It needn't look
         # for what it replaces: history that is loaded late takes half the time.
         new = {level: partials.take(partials.late == partials.count) for level, partials in rows.items()}
         known = {level: partials.take(partials.late != partials.count) for level, partials in rows.items()}
         self._upsert(known if self._inserted(new) else rows)
 
-    def _note_stale(self, rows: Rows) -> None:
+    def note_stale(self, rows: Rows) -> None:
+        """The fleet's rows of these buckets are to be made again."""
         level, metric, bucket = [], [], []
         for width, partials in rows.items():
             keys = np.unique(np.stack([partials.metric.astype(np.int64), partials.bucket.view(np.int64)]), axis=1)

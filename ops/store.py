@@ -73,9 +73,20 @@ def writing(values: Mapping[str, str]) -> Iterator[Connection]:
 @contextmanager
 def _connected(values: Mapping[str, str], *, autocommit: bool) -> Iterator[Connection]:
     target = conninfo(values)
+    with answering(target), psycopg.connect(target, row_factory=dict_row, autocommit=autocommit) as connection:
+        yield connection
+
+
+@contextmanager
+def answering(target: str) -> Iterator[None]:
+    """What goes wrong with the database in the block, in words for the user.
+
+    Raises:
+        Unavailable: the database doesn't answer.
+        PlumblineError: it lacks a migration.
+    """
     try:
-        with psycopg.connect(target, row_factory=dict_row, autocommit=autocommit) as connection:
-            yield connection
+        yield
     except psycopg.OperationalError as error:
         raise db.unavailable(target, error) from None
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:

@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ops.progress import Advance
+from ops.statistics_store import Key
 from ops.store import Connection
-from ops.verify import comparison, fleet, store
-from ops.verify.comparison import Key, Readings
-from ops.verify.draws import DAY, SECOND, Grid
-from ops.verify.findings import NO_EVENT, NO_ROW, Findings
+from ops.verify import comparison, fleet, sampling, store
+from ops.verify.comparison import Readings
+from ops.verify.draws import DAY, SECOND
+from ops.verify.findings import NO_EVENT, NO_ROW, SPOILT, Findings
 from ops.verify.frame import Frame, readings
 from shared.statistics import Partials
+
+Data = tuple[Readings, Partials, list[Key]]  # of a level: the last are rows that can't be read
 
 DEVICES_AT_ONCE = 200
 FLEET_SHARE = 10  # groups of a sample to one row across devices, which costs a look at every device
@@ -27,11 +30,11 @@ def whole(connection: Connection, known: Frame, findings: Findings, advance: Adv
             piece = known.piece(day, day + DAY, some)
             read, late = readings(connection, known, piece), store.dirty(connection, piece)
             for level in known.levels:
-                partials = store.statistics(connection, piece, level)
-                _compare(known, level, (read, partials), late, findings)
+                partials, spoilt = store.statistics(connection, piece, level)
+                _compare(known, level, (read, partials, spoilt), late, findings)
                 if level in merged:
                     merged[level].add(partials)
-            advance(len(some))
+            advance(len(some), len(read.ts))
         for level, sums in merged.items():
             fleet.compare_day(connection, known, (level, day), sums, findings)
 
@@ -46,38 +49,19 @@ def sample(
     left, levels = wanted, sorted(known.levels, reverse=True)
     for number, level in enumerate(levels):
         share = left // (len(levels) - number)
-        left -= _sample_level(connection, known, (level, share), random, findings, advance)
-        fleet.sample(connection, known, (level, -(-share // FLEET_SHARE)), random, findings)
+        for device, bucket in sampling.of_devices(connection, known, (level, share), random):
+            piece = known.piece(bucket, bucket + level * SECOND, [device])
+            data = (readings(connection, known, piece), *store.statistics(connection, piece, level))
+            _compare(known, level, data, store.dirty(connection, piece), findings)
+            left -= 1
+            advance(1, 1)
+        if level in known.fleet:
+            asked = (level, -(-share // FLEET_SHARE))
+            fleet.compare_some(connection, known, level, sampling.of_fleet(connection, known, asked, random), findings)
     return wanted - left
 
 
-def _sample_level(
-    connection: Connection,
-    known: Frame,
-    asked: tuple[int, int],
-    random: np.random.Generator,
-    findings: Findings,
-    advance: Advance,
-) -> int:
-    level, share = asked
-    found = 0
-    for device, bucket in Grid(level, list(known.devices), known.days).drawn(share, random):
-        if found == share:
-            break
-        if not known.covers(level, known.levels[level], bucket):
-            continue
-        piece = known.piece(bucket, bucket + level * SECOND, [device])
-        read, partials = readings(connection, known, piece), store.statistics(connection, piece, level)
-        if len(read.ts) or len(partials):
-            _compare(known, level, (read, partials), store.dirty(connection, piece), findings)
-            found += 1
-            advance(1)
-    return found
-
-
-def _compare(
-    known: Frame, level: int, data: tuple[Readings, Partials], dirty: Iterable[tuple[int, int]], findings: Findings
-) -> None:
+def _compare(known: Frame, level: int, data: Data, dirty: Iterable[tuple[int, int]], findings: Findings) -> None:
     """What was read of a level: readings and stored rows. `dirty`: (device, moment) of late events that wait."""
     width = level * SECOND
     waiting = {(device, moment - moment % width) for device, moment in dirty}
@@ -88,14 +72,15 @@ def _compare(
             findings.judged(level, key, problems)
 
 
-def _judged(known: Frame, level: int, data: tuple[Readings, Partials]) -> Iterator[tuple[Key, list[str]]]:
+def _judged(known: Frame, level: int, data: Data) -> Iterator[tuple[Key, list[str]]]:
     """Every key that is stored or recomputed, with what differs."""
-    read, partials = data
-    until = known.levels[level]
-    rows = {key: row for key, row in comparison.stored(partials).items() if known.covers(level, until, key[2])}
+    read, partials, spoilt = data
+    span = known.levels[level]
+    rows = {key: row for key, row in comparison.stored(partials).items() if known.covers(level, span, key[2])}
     for group in comparison.groups(read, level):
-        if known.covers(level, until, group.key[2]):
+        if known.covers(level, span, group.key[2]):
             row = rows.pop(group.key, None)
-            yield group.key, comparison.differences(group.values, row) if row else [NO_ROW]
+            missing = [SPOILT if group.key in spoilt else NO_ROW]
+            yield group.key, comparison.differences(group.values, row) if row else missing
     for key in rows:
         yield key, [NO_EVENT]

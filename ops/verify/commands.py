@@ -84,7 +84,7 @@ def run(values: Mapping[str, str], asked: Asked) -> dict[str, Any]:
         known = frame.frame(connection, asked.start, asked.end, asked.days)
         findings = Findings(known.devices, known.metrics)
         if asked.sample is None:
-            with progress("verify", len(known.days) * len(known.devices), "device-days") as advance:
+            with progress("verify", len(known.days) * len(known.devices), "readings") as advance:
                 check.whole(connection, known, findings, advance)
             return findings.report()
         seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed

@@ -12,11 +12,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ops.statistics_store import Key
 from shared.statistics import Partials, means, quantiles, stddevs, sums
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Key = tuple[int, int, int]  # device, metric, bucket in µs since 1970
 
 TOLERANCE = 1e-12  # of the sum of magnitudes
 DEVIATION_TOLERANCE = 1e-10  # of the standard deviation

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops.moments import at, bucket_name
-from ops.verify.comparison import Key
+from ops.statistics_store import Key
 
 SECOND = 1_000_000
 FEW_DEVICES = 5
 NO_EVENT = "a row is stored, but there is no event"
 NO_ROW = "there is no stored row"
+SPOILT = "the summary of its percentiles isn't one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class Findings:
         words = ["plumbline backfill", f"--from {_time(start)}", f"--to {_time(end)}"]
         if len(levels) == 1:
             words.append(f"--level {bucket_name(levels[0])}")
-        if len(devices) <= FEW_DEVICES and all(found.device is not None for found in wrong):
+        if any(found.device is None for found in wrong):
+            words.append("--fleet")
+        elif len(devices) <= FEW_DEVICES:
             words += [f"--device {device}" for device in devices]
         return " ".join(words)
 

@@ -1,6 +1,6 @@
 """Rows across all devices against the devices' rows, and against the events where these aren't too many."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from ops.moments import at
 from ops.store import Connection
 from ops.verify import comparison, store
 from ops.verify.comparison import DEVIATION_TOLERANCE, EPSILON, TOLERANCE, Floats, Ints, Row
-from ops.verify.draws import DAY, SECOND, Grid
+from ops.verify.draws import DAY, SECOND
 from ops.verify.findings import Findings
 from ops.verify.frame import Frame, readings
 from ops.verify.store import Piece
@@ -111,32 +111,23 @@ def compare_day(connection: Connection, known: Frame, of: tuple[int, int], merge
     _compare(connection, known, level, known.piece(day, day + DAY, []), merged, findings)
 
 
-def sample(
-    connection: Connection, known: Frame, asked: tuple[int, int], random: np.random.Generator, findings: Findings
-) -> None:
-    """(level, how many): rows across devices that hold something, against devices' rows and events."""
-    level, wanted = asked
-    if level not in known.fleet:
-        return
-    found, devices = 0, list(known.devices)
-    for metric, bucket in Grid(level, list(known.metrics), known.days).drawn(wanted, random):
-        if found == wanted:
-            break
-        if not known.covers(level, known.fleet[level], bucket):
-            continue
+def compare_some(connection: Connection, known: Frame, level: int, places: Iterable[Place], findings: Findings) -> None:
+    """Rows across devices of these places, against devices' rows and, if these aren't too many, events."""
+    devices = list(known.devices)
+    for metric, bucket in places:
         piece = Piece(at(bucket), at(bucket + level * SECOND), devices, [metric])
         merged = Merged()
-        merged.add(store.statistics(connection, piece, level))
-        found += _compare(connection, known, level, piece, merged, findings)
-        if merged.rows():
-            _compare_with_events(connection, known, level, piece, findings)
+        merged.add(store.statistics(connection, piece, level)[0])
+        _compare(connection, known, level, piece, merged, findings)
+        _compare_with_events(connection, known, level, piece, findings)
 
 
-def _compare(connection: Connection, known: Frame, level: int, piece: Piece, merged: Merged, findings: Findings) -> int:
-    """The piece's rows across devices against `merged`; returns how many places held something."""
+def _compare(
+    connection: Connection, known: Frame, level: int, piece: Piece, merged: Merged, findings: Findings
+) -> None:
+    """The piece's rows across devices against `merged`."""
     rows = _rows(connection, known, level, piece)
     stale, expected = store.stale(connection, piece, level), merged.rows()
-    judged = 0
     for place in sorted(expected.keys() | rows.keys()):
         if place in stale or not known.covers(level, known.fleet[level], place[1]):
             continue
@@ -147,8 +138,6 @@ def _compare(connection: Connection, known: Frame, level: int, piece: Piece, mer
         else:
             problems = differences(expected[place], rows[place])
         findings.fleet_judged(level, *place, problems)
-        judged += 1
-    return judged
 
 
 def _compare_with_events(connection: Connection, known: Frame, level: int, piece: Piece, findings: Findings) -> None:
@@ -164,6 +153,6 @@ def _compare_with_events(connection: Connection, known: Frame, level: int, piece
 
 def _rows(connection: Connection, known: Frame, level: int, piece: Piece) -> Mapping[Place, Row]:
     """The piece's rows across devices that aren't stale and are complete."""
-    rows = comparison.stored(store.fleet(connection, piece, level))
-    until = known.fleet[level]
-    return {(metric, bucket): row for (_, metric, bucket), row in rows.items() if known.covers(level, until, bucket)}
+    rows = comparison.stored(store.fleet_statistics(connection, piece, level))
+    span = known.fleet[level]
+    return {(metric, bucket): row for (_, metric, bucket), row in rows.items() if known.covers(level, span, bucket)}

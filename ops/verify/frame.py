@@ -11,13 +11,13 @@ from ops.store import Connection
 from ops.verify import store
 from ops.verify.comparison import Readings
 from ops.verify.draws import DAY, SECOND
-from ops.verify.store import Piece
+from ops.verify.store import Piece, Span
 from shared.statistics import unpack
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the snapshot holds. `levels`, `fleet`: how far each level is stored; times are µs since 1970.
+    """What the snapshot holds. `levels`, `fleet`: what of each level is stored, of devices and across them; times: µs.
 
     `days`: those that have events and meet [start, end), in order. Buckets that meet [start, end) are looked at.
     """
@@ -25,16 +25,16 @@ class Frame:
     start: int
     end: int
     days: Sequence[int]
-    levels: Mapping[int, int]
-    fleet: Mapping[int, int]
+    levels: Mapping[int, Span]
+    fleet: Mapping[int, Span]
     devices: Mapping[int, str]
     metrics: Mapping[int, str]
     layouts: Mapping[int, npt.NDArray[np.int32]]
 
-    def covers(self, level: int, until: int, bucket: int) -> bool:
+    def covers(self, level: int, stored: Span, bucket: int) -> bool:
         """Whether a bucket is stored, and within what is looked at."""
         end = bucket + level * SECOND
-        return end <= until and bucket < self.end and end > self.start
+        return stored[0] <= bucket and end <= stored[1] and bucket < self.end and end > self.start
 
     def piece(self, start: int, end: int, devices: Sequence[int]) -> Piece:
         """All metrics of some devices on [start, end)."""
@@ -48,7 +48,7 @@ def frame(connection: Connection, start: int | None, end: int | None, newest_day
     devices, metrics = store.names(connection)
     return Frame(
         low, high, days if newest_days is None else days[-newest_days:],
-        store.materialized(connection), store.fleet_until(connection),
+        store.materialized(connection), store.fleet(connection),
         devices, metrics, store.layouts(connection),
     )  # fmt: skip
 

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from psycopg.rows import tuple_row
 
+from ops import statistics_store
+from ops.statistics_store import Chosen, Key
 from ops.store import Connection
 from shared.statistics import PACKED, Partials
-from shared.statistics.stored import FLEET_SELECTED, SELECTED, decode_partials
+from shared.statistics.stored import FLEET_SELECTED, decode_partials
 
 EVENT_DAYS = """
     SELECT (extract(epoch FROM to_date(right(c.relname, 8), 'YYYYMMDD')) * 1000000)::int8 AS day
@@ -33,14 +35,31 @@ EVENTS = f"""
     GROUP BY layout, device
 """  # noqa: S608  made of constants
 
-STATISTICS = f"""
-    COPY (
-        SELECT {SELECTED} FROM stats s
-        WHERE level = %(level)s AND device = ANY (%(devices)s) AND bucket >= %(start)s AND bucket < %(end)s
-            AND metric = ANY (%(metrics)s)
-        GROUP BY s.device, s.metric
-    ) TO STDOUT (FORMAT binary)
-"""  # noqa: S608  made of constants
+# Each of the three is an index probe or a few; the numbers of the draws that hold something.
+HOLDING = """
+    SELECT draw::int4 FROM unnest(%(devices)s::int4[], %(buckets)s::int8[]) WITH ORDINALITY AS d (device, us, draw)
+    CROSS JOIN LATERAL (SELECT 'epoch'::timestamptz + us * interval '1 microsecond' AS start) AS bucket
+    WHERE EXISTS (
+        SELECT FROM events e
+        WHERE e.device = d.device AND e.ts >= start AND e.ts < start + make_interval(secs => %(level)s)
+    ) OR EXISTS (
+        SELECT FROM stats s
+        WHERE s.level = %(level)s AND s.device = d.device AND s.metric = ANY (%(metrics)s::int4[]) AND s.bucket = start
+    )
+    ORDER BY draw
+"""
+
+FLEET_HOLDING = """
+    SELECT draw::int4 FROM unnest(%(drawn)s::int4[], %(buckets)s::int8[]) WITH ORDINALITY AS d (metric, us, draw)
+    CROSS JOIN LATERAL (SELECT 'epoch'::timestamptz + us * interval '1 microsecond' AS start) AS bucket
+    WHERE EXISTS (
+        SELECT FROM fleet_stats f WHERE f.level = %(level)s AND f.metric = d.metric AND f.bucket = start
+    ) OR EXISTS (
+        SELECT FROM unnest(%(devices)s::int4[]) AS member (device)
+        JOIN stats s ON s.level = %(level)s AND s.device = member.device AND s.metric = d.metric AND s.bucket = start
+    )
+    ORDER BY draw
+"""
 
 FLEET = f"""
     COPY (
@@ -58,9 +77,14 @@ STALE = """
     WHERE level = %(level)s AND metric = ANY (%(metrics)s) AND bucket >= %(start)s AND bucket < %(end)s
 """
 
-UNTIL = """
-    SELECT level, (extract(epoch FROM until) * 1000000)::int8 AS until FROM {table} WHERE isfinite(until) ORDER BY level
+SPANS = """
+    SELECT level, CASE WHEN isfinite(since) THEN (extract(epoch FROM since) * 1000000)::int8 END AS since,
+        (extract(epoch FROM until) * 1000000)::int8 AS until
+    FROM {table} WHERE isfinite(until) ORDER BY level
 """
+
+
+Span = tuple[int, int]  # [start, end) in µs since 1970
 
 
 @dataclass(frozen=True)
@@ -98,14 +122,19 @@ def layouts(connection: Connection) -> dict[int, npt.NDArray[np.int32]]:
     return {row["id"]: np.array(row["metric_ids"], np.int32) for row in rows}
 
 
-def materialized(connection: Connection) -> dict[int, int]:
-    """How far each level (in seconds) is stored, in µs since 1970; not the levels that haven't begun."""
-    return {row["level"]: row["until"] for row in connection.execute(UNTIL.format(table="materialized").encode())}
+def materialized(connection: Connection) -> dict[int, Span]:
+    """What of each level (in seconds) is stored; not the levels that haven't begun."""
+    return _spans(connection, "(SELECT level, '-infinity'::timestamptz AS since, until FROM materialized)")
 
 
-def fleet_until(connection: Connection) -> dict[int, int]:
-    """How far the rows across devices of each level are complete; as above."""
-    return {row["level"]: row["until"] for row in connection.execute(UNTIL.format(table="fleet_until").encode())}
+def fleet(connection: Connection) -> dict[int, Span]:
+    """What of each level is stored across devices, as above."""
+    return _spans(connection, "fleet_until")
+
+
+def _spans(connection: Connection, table: str) -> dict[int, Span]:
+    rows = connection.execute(SPANS.format(table=table).encode()).fetchall()
+    return {row["level"]: (-(2**62) if row["since"] is None else row["since"], row["until"]) for row in rows}
 
 
 def dirty(connection: Connection, piece: Piece) -> set[tuple[int, int]]:
@@ -114,19 +143,32 @@ def dirty(connection: Connection, piece: Piece) -> set[tuple[int, int]]:
     return {(row["device"], row["bucket"]) for row in rows}
 
 
+def holding(connection: Connection, piece: Piece, level: int, draws: Sequence[tuple[int, int]]) -> list[int]:
+    """Which of these (device, bucket) have events or a row, of the piece's metrics: their numbers, in order."""
+    drawn = {"devices": [device for device, _ in draws], "buckets": [bucket for _, bucket in draws]}
+    rows = connection.execute(HOLDING, {**piece.parameters(level=level), **drawn})
+    return [row["draw"] - 1 for row in rows]
+
+
+def fleet_holding(connection: Connection, piece: Piece, level: int, draws: Sequence[tuple[int, int]]) -> list[int]:
+    """Which of these (metric, bucket) have a row across devices, or one of the piece's devices has a row."""
+    drawn = {"drawn": [metric for metric, _ in draws], "buckets": [bucket for _, bucket in draws]}
+    rows = connection.execute(FLEET_HOLDING, {**piece.parameters(level=level), **drawn})
+    return [row["draw"] - 1 for row in rows]
+
+
 def packed_events(connection: Connection, piece: Piece) -> list[tuple[int, bytes]]:
     """The piece's events as shared.statistics.unpack takes them."""
     with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         return cursor.execute(EVENTS.encode(), piece.parameters()).fetchall()
 
 
-def statistics(connection: Connection, piece: Piece, level: int) -> Partials:
-    """The piece's stored rows of a level."""
-    with connection.cursor().copy(STATISTICS.encode(), piece.parameters(level=level)) as copy:
-        return decode_partials(b"".join(copy))
+def statistics(connection: Connection, piece: Piece, level: int) -> tuple[Partials, list[Key]]:
+    """The piece's stored rows of a level, and the keys of those that can't be read."""
+    return statistics_store.read(connection, Chosen(level, piece.devices, piece.start, piece.end, piece.metrics))
 
 
-def fleet(connection: Connection, piece: Piece, level: int) -> Partials:
+def fleet_statistics(connection: Connection, piece: Piece, level: int) -> Partials:
     """The rows across devices of a level that aren't stale; their device is 0."""
     with connection.cursor().copy(FLEET.encode(), piece.parameters(level=level)) as copy:
         return decode_partials(b"".join(copy))

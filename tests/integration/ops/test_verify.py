@@ -49,9 +49,8 @@ def test_a_row_that_is_off_is_named(aggregated: Database, change: str, level: st
         connection.execute(change.encode())
     found = report(aggregated, WHOLE)
     assert not found["ok"]
-    assert {(difference["level"], difference["device_id"][:4]) for difference in found["differences"]} == {
-        (level, "dev-")
-    }
+    assert {difference["level"] for difference in found["differences"]} == {level}
+    assert {difference["device_id"] for difference in found["differences"]} >= {"dev-2"}
     assert any(problem in difference["problem"] for difference in found["differences"])
     assert f"--level {level}" in found["mend"]
 
@@ -103,7 +102,8 @@ def test_a_range_is_judged_and_no_more(aggregated: Database) -> None:
     start, end = (DAY + 600) * 1_000_000, (DAY + 720) * 1_000_000
     found = report(aggregated, Asked(start=start, end=end))
     assert found["compared"] == {"1m": 3 * 2 * 2, "1h": 3 * 2, "1d": 3 * 2}
-    assert len(found["differences"]) == 3 * 2 * 2
+    wrong = [difference for difference in found["differences"] if difference["device_id"] is not None]
+    assert len(wrong) == 3 * 2 * 2
 
 
 def test_the_command_names_what_differs_and_what_mends_it(operator: Operator, aggregated: Database) -> None:

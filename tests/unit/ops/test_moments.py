@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.moments import duration, moment, rfc3339
+from ops.moments import bucket_name, duration, moment, rfc3339
 from shared.errors import PlumblineError
+from shared.statistics.buckets import parse_bucket
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
@@ -40,3 +41,9 @@ def test_a_duration_has_a_sign_and_a_unit() -> None:
 
 def test_a_moment_is_written_in_utc() -> None:
     assert rfc3339(moment("2026-11-21T09:00:00.1234569+01:00", NOW)) == "2026-11-21T08:00:00.123456Z"
+
+
+@pytest.mark.parametrize(("width", "name"), [(60, "1m"), (900, "15m"), (3_600, "1h"), (21_600, "6h"), (86_400, "1d")])
+def test_widths_have_the_names_that_users_write(width: int, name: str) -> None:
+    assert bucket_name(width) == name
+    assert parse_bucket(name).seconds == width

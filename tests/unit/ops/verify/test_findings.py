@@ -30,7 +30,7 @@ def test_several_levels_and_the_fleet_are_made_again_for_all() -> None:
     findings = found()
     findings.judged(60, (1, 1, 0), ["count is 2, the events say 1"])
     findings.fleet_judged(3_600, 1, 0, ["count is 2, the events say 1"])
-    assert findings.mend() == "plumbline backfill --from 1970-01-01T00:00:00Z --to 1970-01-01T01:00:00Z"
+    assert findings.mend() == "plumbline backfill --from 1970-01-01T00:00:00Z --to 1970-01-01T01:00:00Z --fleet"
 
 
 def test_a_row_without_events_is_not_mended() -> None:

@@ -1,0 +1,5 @@
+"""plumbline backfill: make stored statistics again from raw events."""
+
+from ops.backfill.commands import register
+
+__all__ = ["register"]
