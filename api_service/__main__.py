@@ -1,5 +1,6 @@
 """`python -m api_service`: settings → wiring → uvicorn, until SIGTERM."""
 
+import gc
 import os
 import socket
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from shared.settings import command_line, load
 
 # What a request may still take once the process was told to stop.
 _GRACE_S = 5
+# Remembered rows are many objects and no cycles: looking through them for some takes time from requests.
+_OBJECTS = 100_000
 
 
 def main() -> int:
@@ -27,6 +30,7 @@ def main() -> int:
     ).parse_args()
     settings = load(ApiSettings)
     log.configure("api", settings)
+    gc.set_threshold(_OBJECTS)
     registry = CollectorRegistry()
     app = create_app(settings, registry)
     config = uvicorn.Config(

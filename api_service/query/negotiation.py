@@ -1,6 +1,7 @@
 """JSON or CSV, by the Accept header (RFC 9110, 12.5.1)."""
 
 import re
+from functools import lru_cache
 
 from api_service.problems import Problem
 
@@ -10,6 +11,7 @@ CSV = "text/csv"
 _QUALITY = re.compile(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)")
 
 
+@lru_cache(maxsize=256)
 def choose(accept: str | None) -> str:
     """The better one; JSON where both are as good.
 

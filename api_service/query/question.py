@@ -1,7 +1,6 @@
 """What a /stats request asks: its parameters, judged and made exact."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -153,13 +152,20 @@ def _auto(span: int) -> Bucket:
 
 
 def _percentiles(parameters: Parameters) -> tuple[Decimal, ...]:
-    texts: Sequence[str] = (parameters.one("percentiles") or _DEFAULT_PERCENTILES).split(",")
-    if len(texts) > MOST_PERCENTILES or not all(_PERCENTILE.fullmatch(text) and Decimal(text) <= 100 for text in texts):
+    found = _parsed_percentiles(parameters.one("percentiles") or _DEFAULT_PERCENTILES)
+    if found is None:
         parameters.fail(
             "percentiles", f"it is up to {MOST_PERCENTILES} numbers from 0 to 100, separated by commas: 50,95,99.9"
         )
-        return ()
-    distinct = {Decimal(text).normalize(): Decimal(text) for text in texts}
+    return found or ()
+
+
+@lru_cache(maxsize=256)
+def _parsed_percentiles(text: str) -> tuple[Decimal, ...] | None:
+    texts = text.split(",")
+    if len(texts) > MOST_PERCENTILES or not all(_PERCENTILE.fullmatch(one) and Decimal(one) <= 100 for one in texts):
+        return None
+    distinct = {Decimal(one).normalize(): Decimal(one) for one in texts}
     return tuple(distinct.values())
 
 
