@@ -49,7 +49,7 @@ def run(settings: AggregationSettings, failpoints: Failpoints, stop: threading.E
     migrations.require(conninfo)
     registry = CollectorRegistry()
     store = Store(conninfo, idle_seconds=_FROZEN_S + 3 * settings.aggregation_interval_seconds)
-    team = Team([Store(conninfo) for _ in range(settings.aggregation_workers)])
+    team = Team(store, [Store(conninfo) for _ in range(settings.aggregation_workers)])
     scheduler = Scheduler(settings, store, team, Metrics(registry), failpoints)
     if once:
         return _once(scheduler, conninfo, stop)

@@ -76,9 +76,12 @@ def repairs(levels: Sequence[Level], waiting: Waiting, under_way: Sequence[Windo
         chosen = np.flatnonzero(longest == width)
         starts = waiting.bucket[chosen] - waiting.bucket[chosen] % width
         within = tuple(level for level in stored if level.width <= width)
+        order = np.argsort(starts, kind="stable")
+        first = np.flatnonzero(np.diff(starts[order], prepend=-1))
+        devices = np.split(waiting.device[chosen[order]], first[1:])
         found += [
-            Repair(start, start + width, within, np.unique(waiting.device[chosen[starts == start]]))
-            for start in np.unique(starts).tolist()
+            Repair(start, start + width, within, np.unique(those))
+            for start, those in zip(starts[order][first].tolist(), devices, strict=True)
             if not any(window.start < start + width and start < window.end for window in under_way)
         ]
     return sorted(found, key=lambda repair: -repair.end)

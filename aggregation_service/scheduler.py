@@ -90,7 +90,6 @@ class Scheduler:
     def close(self) -> None:
         """Gives up the turn."""
         self._team.close()
-        self._store.close()
 
     def _work(self, epoch: int, under_way: tuple[Window, ...], stop: threading.Event) -> None:
         """Stores what is closed, then works late data in; goes on here between the slices of a window that is long.
@@ -141,7 +140,8 @@ class Scheduler:
                 "→ check that migrations are up to date (`python -m shared.migrations`) and the role's privileges"
             ) from error
         self._metrics.failures.inc()
-        _log.warning("database_away", sqlstate=error.sqlstate, error=str(error).strip())
+        conflict = (error.sqlstate or "").startswith("40")
+        _log.warning("conflict" if conflict else "database_away", sqlstate=error.sqlstate, error=str(error).strip())
 
     def _hurry(self, stop: threading.Event, ended: threading.Event) -> None:
         """Statements that are still running a while after `stop` are ended, and those that follow them."""
@@ -149,7 +149,6 @@ class Scheduler:
         ended.wait(_GRACE_S)
         while not ended.wait(_AGAIN_S):
             self._team.cancel()
-            self._store.cancel()
 
 
 def check_divisible(widths: list[int]) -> None:

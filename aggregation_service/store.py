@@ -1,7 +1,7 @@
 """A connection of the aggregator: whose turn it is, levels, events."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import LiteralString
 
 import numpy as np
@@ -63,8 +63,14 @@ class Store:
 
     def cancel(self) -> None:
         """Ends the statement that runs, from another thread."""
-        if self._connection is not None and not self._connection.closed:
-            self._connection.cancel_safe(timeout=2)
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            with suppress(psycopg.Error):  # it ended by itself
+                connection.cancel_safe(timeout=2)
+
+    def show_life(self) -> None:
+        """Keeps the turn while other connections work."""
+        self.connection.execute("SELECT")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -156,8 +162,14 @@ class Store:
         )
 
     def store_until(self, levels: Iterable[tuple[int, int]]) -> None:
-        """Says of (width, moment) that buckets before the moment are stored."""
+        """Says of (width, moment) that buckets before the moment are stored.
+
+        Raises:
+            TurnLost: this connection hasn't the turn (any more).
+        """
         with self.connection.transaction():
+            if self._epoch is None:
+                raise TurnLost
             for width, moment in levels:
                 self.connection.execute(
                     "UPDATE materialized SET until = to_timestamp(%s), updated_at = now() WHERE level = %s",

@@ -3,18 +3,27 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
+
+import psycopg
 
 from aggregation_service.store import Store
 
 Task = TypeVar("Task")
 
+_ATTEMPTS = 5
+_ALIVE_S = 5.0
+
 
 class Team:
-    """As many workers as there are stores: numpy and libpq let go of the interpreter, where the time goes."""
+    """As many workers as there are stores: numpy and libpq let go of the interpreter, where the time goes.
 
-    def __init__(self, stores: Sequence[Store]) -> None:
+    `holder` is the connection that has the turn. It is idle meanwhile, and shows from time to time that we live.
+    """
+
+    def __init__(self, holder: Store, stores: Sequence[Store]) -> None:
+        self._holder = holder
         self._stores = stores
 
     def work(
@@ -39,7 +48,7 @@ class Team:
                     if task is None:
                         done.set()
                         return
-                    do(store, task)
+                    _do(do, store, task)
                     if time.monotonic() >= deadline:
                         return
             except BaseException:
@@ -47,16 +56,37 @@ class Team:
                 raise
 
         with ThreadPoolExecutor(len(self._stores), "worker") as pool:
-            for outcome in [pool.submit(loop, store) for store in self._stores]:
-                outcome.result()
+            try:
+                self._wait([pool.submit(loop, store) for store in self._stores])
+            except BaseException:
+                failed.set()
+                raise
         return done.is_set()
+
+    def _wait(self, outcomes: Sequence[Future[None]]) -> None:
+        while wait(outcomes, _ALIVE_S).not_done:
+            self._holder.show_life()
+        for outcome in outcomes:
+            outcome.result()
 
     def cancel(self) -> None:
         """Ends the statements that run, from another thread."""
-        for store in self._stores:
+        for store in (*self._stores, self._holder):
             store.cancel()
 
     def close(self) -> None:
-        """Closes the connections."""
-        for store in self._stores:
+        """Closes the connections; gives up the turn."""
+        for store in (*self._stores, self._holder):
             store.close()
+
+
+def _do(do: Callable[[Store, Task], None], store: Store, task: Task) -> None:
+    """A transaction that another process was in the way of (a backfill) is tried again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            do(store, task)
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return

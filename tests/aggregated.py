@@ -79,7 +79,7 @@ def scheduler(database: Database, failpoints: Failpoints | None = None, **settin
     variables = {name.lower(): value for name, value in database.environment("aggregation").items()}
     made = AggregationSettings.model_validate({**variables, **settings})
     store = Store(made.conninfo())
-    team = Team([Store(made.conninfo()) for _ in range(made.aggregation_workers)])
+    team = Team(store, [Store(made.conninfo()) for _ in range(made.aggregation_workers)])
     return Scheduler(made, store, team, Metrics(CollectorRegistry()), failpoints or Failpoints("")), store
 
 
@@ -131,7 +131,8 @@ def assert_row(key: object, row: tuple[Any, ...], values: list[float]) -> None:
 
 def unpacked(summary: bytes) -> list[float]:
     """The readings in `stats.summary`."""
-    return compact.unpack(np.frombuffer(summary, np.uint8), np.array([len(summary)]))[0].tolist()
+    readings, _ = compact.unpack(np.frombuffer(summary, np.uint8), np.array([len(summary)]))
+    return list(readings.tolist())
 
 
 def fingerprint(database: Database, before: int) -> object:

@@ -236,6 +236,23 @@ def test_an_error_of_one_worker_ends_the_run_and_the_next_one_finishes_it(databa
     verified(database)
 
 
+def test_the_turn_is_kept_while_a_slice_takes_long(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection that has it is idle meanwhile, and the server ends those of frozen processes."""
+    put_now(database, steady(1, range(60)))
+    with database.connect() as connection:
+        connection.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$"
+        )
+        connection.execute("CREATE TRIGGER slow BEFORE INSERT ON stats FOR EACH ROW EXECUTE FUNCTION slow()")
+    monkeypatch.setattr("aggregation_service.team._ALIVE_S", 0.1)
+    runner, store = scheduler(database)
+    store._idle_ms = 1_000
+    assert runner.run_once(threading.Event())
+    runner.close()
+    verified(database)
+
+
 def test_rows_that_are_made_again_after_a_crash_raise_the_revision_of_their_devices(database: Database) -> None:
     put_now(database, steady(3, range(60)))
     run(database)
