@@ -23,6 +23,9 @@ WITH series AS (
 )
 """
 
+_DAY = 86_400 * times.SECOND
+_MOST_CLUSTERS = 8
+
 
 class TooMuch(Exception):
     """A question needs more bytes than one may have."""
@@ -56,7 +59,7 @@ class Wanted:
     ranges: list[Range]
 
     def parameters(self) -> dict[str, object]:
-        """For the statements here. The outer bounds are given apart, so that other partitions aren't even opened."""
+        """For WANTED."""
         starts, untils = [start for start, _ in self.ranges], [end for _, end in self.ranges]
         return {
             "series_plan": _array(self.series_plan),
@@ -65,9 +68,26 @@ class Wanted:
             "range_plan": _array(self.range_plan),
             "start": _array(times.datetime_of(start).isoformat() for start in starts),
             "until": _array(times.datetime_of(until).isoformat() for until in untils),
-            "first": times.datetime_of(min(starts)),
-            "last": times.datetime_of(max(untils)),
         }
+
+
+def within(column: str, ranges: Sequence[Range]) -> str:
+    """A condition in constants that all of these ranges meet, so that other partitions aren't even opened."""
+    return " OR ".join(
+        f"{column} >= '{times.render(start)}' AND {column} < '{times.render(until)}'"
+        for start, until in _clusters(ranges)
+    )
+
+
+def _clusters(ranges: Sequence[Range]) -> list[Range]:
+    """Ranges that cover these: those less than a day apart as one, and all as one if that is not few."""
+    found: list[Range] = []
+    for start, until in sorted(ranges):
+        if found and start - found[-1][1] < _DAY:
+            found[-1] = found[-1][0], max(until, found[-1][1])
+        else:
+            found.append((start, until))
+    return found if len(found) <= _MOST_CLUSTERS else [(found[0][0], found[-1][1])]
 
 
 def _array(values: Iterable[object]) -> str:

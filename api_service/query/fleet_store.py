@@ -8,7 +8,7 @@ import numpy.typing as npt
 import psycopg
 
 from api_service.query import apart, times
-from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs
+from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs, within
 from api_service.query.plan import Micros, Range
 from shared.statistics import PACKED_VALUES, Partials, unpack_values
 from shared.statistics.readings import Readings, joined, of_layout
@@ -70,7 +70,7 @@ COPY (
         SELECT {PACKED_VALUES} AS pack
         FROM events
         WHERE device = dl.device AND layout = dl.layout AND ts >= piece.start AND ts < piece.until
-            AND ts >= %(first)s::timestamptz AND ts < %(last)s::timestamptz
+            AND ({{within}})
     ) own
     WHERE dl.layout = ANY (%(layouts)s::int4[]) AND own.pack IS NOT NULL
     GROUP BY dl.layout, piece.number, dl.device / 256
@@ -155,11 +155,10 @@ async def readings(
     parameters = {
         "start": [times.datetime_of(start) for start in starts],
         "until": [times.datetime_of(until) for until in untils],
-        "first": times.datetime_of(min(starts)),
-        "last": times.datetime_of(max(untils)),
         "layouts": list(of_layouts),
     }
-    rows = await packs(connection, _EVENTS, parameters, ["int4", "int8", "bytea"], most_bytes)
+    statement = _EVENTS.format(within=within("ts", ranges))
+    rows = await packs(connection, statement, parameters, ["int4", "int8", "bytea"], most_bytes)
     by_layout: dict[int, list[tuple[int, bytes]]] = {}
     for layout, number, pack in sorted(rows, key=lambda row: row[1]):
         by_layout.setdefault(layout, []).append((starts[number - 1], pack))

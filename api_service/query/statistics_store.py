@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from api_service.query import apart, times
-from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs
+from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs, within
 from api_service.query.plan import EVER, Level
 from api_service.query.store import VISIBLE, like_patterns
 from shared.statistics import PACKED, Partials, unpack
@@ -83,7 +83,7 @@ _STORED_ROWS = """
 FROM series JOIN piece USING (plan)
 JOIN stats s ON s.level = %(level)s AND s.device = series.device AND s.metric = series.metric
     AND s.bucket >= piece.start AND s.bucket < piece.until
-    AND s.bucket >= %(first)s::timestamptz AND s.bucket < %(last)s::timestamptz
+    AND ({within})
 """
 
 _STORED = f"""
@@ -104,7 +104,7 @@ COPY (
         FROM (SELECT DISTINCT plan, device FROM series) AS source JOIN piece USING (plan)
         JOIN events e ON e.device = source.device AND e.layout = ANY (%(layouts)s::int4[])
             AND e.ts >= piece.start AND e.ts < piece.until
-            AND e.ts >= %(first)s::timestamptz AND e.ts < %(last)s::timestamptz
+            AND ({{within}})
     ) read
     GROUP BY layout, device
 ) TO STDOUT (FORMAT binary)
@@ -223,14 +223,16 @@ async def dirty(connection: psycopg.AsyncConnection, device: Sequence[int], star
 
 async def late(connection: psycopg.AsyncConnection, width: int, wanted: Wanted) -> Counted:
     """The stored numbers of late readings, where there are any."""
-    cursor = await connection.execute(_LATE, {**wanted.parameters(), "level": width // times.SECOND})
+    statement = _LATE.format(within=within("s.bucket", wanted.ranges)).encode()
+    cursor = await connection.execute(statement, {**wanted.parameters(), "level": width // times.SECOND})
     return counted(await cursor.fetchall())
 
 
 async def stored(connection: psycopg.AsyncConnection, width: int, wanted: Wanted, most_bytes: int) -> Partials:
     """Stored statistics of a level."""
     parameters = {**wanted.parameters(), "level": width // times.SECOND}
-    data = await copied(connection, _STORED, parameters, most_bytes)
+    statement = _STORED.format(within=within("s.bucket", wanted.ranges))
+    data = await copied(connection, statement, parameters, most_bytes)
     return await apart.compute(len(data), decode_partials, data)
 
 
@@ -250,5 +252,6 @@ async def readings(
 ) -> Readings:
     """Raw readings of the series' devices in these layouts, of other metrics too."""
     parameters = {**wanted.parameters(), "layouts": list(of_layouts)}
-    rows = await packs(connection, _EVENTS, parameters, ["int4", "bytea"], most_bytes)
+    statement = _EVENTS.format(within=within("e.ts", wanted.ranges))
+    rows = await packs(connection, statement, parameters, ["int4", "bytea"], most_bytes)
     return await apart.compute(sum(len(pack) for _, pack in rows), unpack, rows, of_layouts)
