@@ -93,10 +93,10 @@ class FleetStore:
         statement = _SHARES.format(chosen=chosen).encode()
         with self._store.connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for row in copy:
-                pending += row
                 if len(pending) > _CHUNK_BYTES:
                     yield decode_partials(bytes(pending + pgcopy.TRAILER))
                     pending = bytearray(pgcopy.HEADER)
+                pending += row
         yield decode_partials(bytes(pending))
 
     def extend(self, extension: Extension, rows: Partials) -> None:

@@ -1,0 +1,333 @@
+"""Statistics across devices on the real Postgres: they are what numpy makes of all devices' raw events."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from aggregation_service import fleet, fleet_store
+from aggregation_service.fleet import Fleet
+from aggregation_service.metrics import Metrics
+from aggregation_service.settings import AggregationSettings
+from aggregation_service.statistics_store import changing
+from aggregation_service.store import Store
+from shared.failpoints import Failpoints
+from shared.statistics import Partials, merge, quantiles, sums
+from shared.statistics.stored import FLEET_SELECTED, SELECTED, decode_partials
+from tests.aggregated import DAY, DAY_S, Event, put_now, rows, run, steady
+from tests.pipeline import wait_for
+from tests.servers import Database
+
+LEVELS = (60, 3_600, 86_400)
+FRACTIONS = np.array([0.0, 0.1, 0.5, 0.9, 0.999, 1.0])
+Key = tuple[int, int]  # metric, bucket in µs
+
+
+class At(Failpoints):
+    """Does something, once, the nth time that a failpoint is reached."""
+
+    def __init__(self, name: str, action: Callable[[], object], nth: int = 1) -> None:
+        super().__init__("")
+        self._name, self._action, self._left = name, action, nth
+
+    def hit(self, name: str) -> None:
+        if name == self._name:
+            self._left -= 1
+            if self._left == 0:
+                self._action()
+
+
+class Stopped(Exception):
+    """What a kill leaves behind: the transaction is rolled back."""
+
+
+def stop() -> None:
+    raise Stopped
+
+
+def step(
+    database: Database,
+    failpoints: Failpoints | None = None,
+    *,
+    late: bool = False,
+    once: bool = False,
+    ended: threading.Event | None = None,
+) -> None:
+    """The aggregator's step alone, once or until nothing is left."""
+    variables = {name.lower(): value for name, value in database.environment("aggregation").items()}
+    store = Store(AggregationSettings.model_validate(variables).conninfo())
+    stop = ended or threading.Event()
+    try:
+        worker = Fleet(store, Metrics(CollectorRegistry()), failpoints or Failpoints(""))
+        while worker.run(stop, late=late, history=True) and not once:
+            pass
+    finally:
+        store.close()
+
+
+def run_without(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of the aggregator that ends before the step."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Fleet, "run", lambda *_, **__: False)
+        run(database)
+
+
+def across(database: Database, level: int) -> Partials:
+    """The rows across devices."""
+    return merge([copied(database, f"{FLEET_SELECTED} FROM fleet_stats s WHERE level = {level} GROUP BY metric")])
+
+
+def of_devices(database: Database, level: int) -> Partials:
+    """The rows of the devices."""
+    return merge([copied(database, f"{SELECTED} FROM stats s WHERE level = {level} GROUP BY device, metric")])
+
+
+def copied(database: Database, selected: str) -> Partials:
+    with (
+        database.connect() as connection,
+        connection.cursor().copy(f"COPY (SELECT {selected}) TO STDOUT BINARY".encode()) as copy,
+    ):
+        return decode_partials(b"".join(copy))
+
+
+def complete(database: Database, level: int) -> tuple[float, float, set[Key]]:
+    """[since, until) in µs, and what is stale in it."""
+    query = "SELECT level, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8 FROM fleet_until"
+    since, until = next(
+        (since * 1e6, until * 1e6) for of_level, since, until in rows(database, query) if of_level == level
+    )
+    stale = rows(database, "SELECT level, metric, extract(epoch FROM bucket)::int8 * 1000000 FROM fleet_stale")
+    return since, until, {(metric, bucket) for of_level, metric, bucket in stale if of_level == level}
+
+
+def judged(database: Database) -> dict[int, int]:
+    """How many rows there are by level, once each that isn't stale is what numpy makes of the raw events."""
+    readings = rows(
+        database,
+        "SELECT m.id, (extract(epoch FROM ts) * 1000000)::int8, value FROM readings JOIN metrics m ON m.name = metric",
+    )
+    begun = rows(database, "SELECT level FROM fleet_until ORDER BY level")
+    return {level: _judged(database, level, readings) for (level,) in begun}
+
+
+def _judged(database: Database, level: int, readings: list[tuple[int, int, float]]) -> int:
+    since, until, stale = complete(database, level)
+    values: dict[Key, list[float]] = defaultdict(list)
+    for metric, ts, value in readings:
+        bucket = ts - ts % (level * 1_000_000)
+        if since <= bucket < until and (metric, bucket) not in stale:
+            values[metric, bucket].append(value)
+    stored = across(database, level)
+    answers, errors = quantiles(stored, FRACTIONS)
+    keys = list(zip(stored.metric.tolist(), stored.bucket.view(np.int64).tolist(), strict=True))
+    assert {key for key in keys if key not in stale} == values.keys()
+    for number, key in enumerate(keys):
+        if key in stale:
+            continue
+        own = np.array(values[key])
+        found = (stored.count[number], stored.min[number], stored.max[number])
+        assert found == (len(own), own.min(), own.max()), key
+        assert sums(stored)[number] == pytest.approx(own.sum(), rel=1e-12), key
+        low, high = (np.quantile(own, np.clip(FRACTIONS + sign * errors[number], 0, 1)) for sign in (-1, 1))
+        assert (low - 1e-9 <= answers[number]).all(), key
+        assert (answers[number] <= high + 1e-9).all(), key
+        assert errors[number].max() <= 0.005
+    return len(stored)
+
+
+def fingerprint(database: Database) -> list[tuple[object, ...]]:
+    """All rows, byte for byte."""
+    return rows(database, "SELECT md5(string_agg(f::text, '' ORDER BY level, metric, bucket)) FROM fleet_stats f")
+
+
+def forget(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("TRUNCATE fleet_stats, fleet_until, fleet_stale")
+
+
+def test_rows_across_devices_are_kept_at_every_level(database: Database) -> None:
+    events = [*steady(30, range(100, 4_000, 3)), ("lone", DAY + 5, {"c": 2.5}), ("lone", DAY + DAY_S, {"a": 1.0})]
+    put_now(database, events)
+    run(database)
+    assert judged(database) == {60: 2 * 66 + 2, 3_600: 2 * 2 + 2, 86_400: 2 + 2}
+    assert [complete(database, level)[0] for level in LEVELS] == [float("-inf")] * 3
+    assert rows(
+        database, "SELECT count(*) FROM fleet_until f JOIN materialized m USING (level) WHERE f.until <> m.until"
+    ) == [(0,)]
+
+
+def test_a_row_is_the_merge_of_the_devices_rows_byte_for_byte(database: Database) -> None:
+    put_now(database, steady(20, range(0, 7_200, 2)))
+    run(database)
+    for level in LEVELS:
+        parts = of_devices(database, level)
+        wanted = merge([parts.take(np.arange(len(parts)))])
+        wanted = merge([Partials(**{**_columns(wanted), "device": np.zeros_like(wanted.device)})])
+        stored = across(database, level)
+        for name, column in _columns(wanted).items():
+            assert getattr(stored, name).tobytes() == column.tobytes(), name
+
+
+def _columns(rows_of: Partials) -> dict[str, np.ndarray]:
+    return {name: getattr(rows_of, name) for name in Partials.__dataclass_fields__}
+
+
+def test_bytes_do_not_depend_on_the_pieces(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_now(database, steady(20, range(0, 7_200, 5)))
+    run(database)
+    before = fingerprint(database)
+    for points, chunk in ((1, 1), (50_000, 30_000)):
+        monkeypatch.setattr(fleet, "_POINTS", points)
+        monkeypatch.setattr(fleet_store, "_CHUNK_BYTES", chunk)
+        forget(database)
+        step(database)
+        assert fingerprint(database) == before
+
+
+def test_a_fleet_that_is_larger_than_a_share(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_store, "_SHARES", fleet_store._SHARES.replace(f"/ {fleet_store.SHARE}", "/ 4"))
+    put_now(database, steady(30, range(0, 3_600, 2)))
+    run(database)
+    assert judged(database) == {60: 2 * 60, 3_600: 2, 86_400: 2}
+
+
+def test_late_data_makes_rows_stale_until_they_are_made_again(database: Database) -> None:
+    put_now(database, steady(5, range(0, 7_200, 5)))
+    run(database)
+    late: list[Event] = [("dev-1", DAY + 65.5, {"a": 1e6, "b": 0.0}), ("new", DAY + 200, {"a": 7.0, "z": 1.0})]
+    put_now(database, late)
+    with pytest.raises(AssertionError):
+        judged(database)  # the late events are raw only: a question reads them there, as their minutes are dirty
+    run(database)
+    assert rows(database, "SELECT count(*) FROM fleet_stale") == [(0,)]
+    assert judged(database) == {60: 2 * 120 + 1, 3_600: 2 * 2 + 1, 86_400: 3}
+    assert rows(database, "SELECT level, sum(late)::int8 FROM fleet_stats WHERE late > 0 GROUP BY 1 ORDER BY 1") == [
+        (level, 4) for level in LEVELS
+    ]
+
+
+def test_what_is_stale_waits_while_late_data_does(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_now(database, steady(5, range(0, 600, 5)))
+    run(database)
+    put_now(database, [("dev-1", DAY + 65.5, {"a": 1e6})])
+    run_without(database, monkeypatch)
+    before = fingerprint(database)
+    assert rows(database, "SELECT level FROM fleet_stale ORDER BY 1") == [(level,) for level in LEVELS]
+    step(database, late=True)
+    assert fingerprint(database) == before
+    assert judged(database) == {60: 2 * 10, 3_600: 2, 86_400: 2}
+    step(database)
+    assert rows(database, "SELECT count(*) FROM fleet_stale") == [(0,)]
+    assert judged(database) == {60: 2 * 10, 3_600: 2, 86_400: 2}
+    assert fingerprint(database) != before
+
+
+def test_a_row_of_a_metric_that_came_late_only_is_added(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_now(database, steady(2, range(0, 600, 5)))
+    run(database)
+    put_now(database, [("new", DAY + 65.5, {"z": 1.0})])
+    run_without(database, monkeypatch)
+    assert judged(database)[60] == 2 * 10
+    step(database)
+    assert judged(database)[60] == 2 * 10 + 1
+
+
+def test_history_goes_backwards(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_now(database, steady(3, range(0, 3 * 3_600, 30)) + steady(1, range(60), day=DAY - 40 * DAY_S))
+    run_without(database, monkeypatch)
+    monkeypatch.setattr(fleet, "_POINTS", 400)
+    begins: list[float] = []
+    while not begins or begins[-1] > float("-inf"):
+        ended = threading.Event()
+        step(database, At("aggregation.fleet.before_commit", ended.set, 12), ended=ended)
+        judged(database)
+        begins.append(min(complete(database, level)[0] for level in LEVELS))
+    assert begins == sorted(begins, reverse=True)
+    assert len(begins) >= 3
+    step(database)
+    assert judged(database) == {60: 2 * 181, 3_600: 2 * 4, 86_400: 4}
+
+
+def test_killed_between_steps_nothing_is_wrong_and_the_next_run_ends_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_now(database, steady(4, range(0, 900, 3)))
+    run(database)
+    put_now(database, [("dev-2", DAY + 65.5, {"a": 1e6})])
+    run(database)
+    wanted = fingerprint(database)
+    forget(database)
+    monkeypatch.setattr(fleet, "_POINTS", 1)
+    for name in ("aggregation.fleet.before_write", "aggregation.fleet.before_commit"):
+        for nth in (1, 2, 3):
+            with pytest.raises(Stopped):
+                step(database, At(name, stop, nth))
+            judged(database)
+    step(database)
+    assert fingerprint(database) == wanted
+
+
+def test_a_change_that_comes_while_a_row_is_made_waits_and_makes_it_stale_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_now(database, steady(4, range(0, 300, 3)))
+    run(database)
+    put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})])
+    run_without(database, monkeypatch)
+    changer = threading.Thread(target=change_a_row, args=[database])
+
+    def begin() -> None:
+        changer.start()
+        wait_for(lambda: rows(database, _WAITS) != [], "the change waits for the row across devices")
+
+    third = At("aggregation.fleet.before_write", begin, 3)  # a day's row and an hour's come first
+    step(database, third, once=True)
+    changer.join(30)
+    assert not changer.is_alive()
+    assert rows(database, "SELECT level, name FROM fleet_stale JOIN metrics m ON m.id = metric") == [(60, "a")]
+    assert rows(database, _DIFFERENT) == [(60,)]
+    step(database)
+    assert rows(database, _DIFFERENT) == []
+
+
+_WAITS = """
+SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE fleet_until%'
+    AND datname = current_database()
+"""
+
+
+_DIFFERENT = """
+SELECT level FROM fleet_stats f
+WHERE count <> (SELECT sum(count) FROM stats s WHERE (s.level, s.metric, s.bucket) = (f.level, f.metric, f.bucket))
+"""
+
+
+def change_a_row(database: Database) -> None:
+    """The first minute of a device's `a` gets the statistics of its next one, which has a reading less."""
+    with database.connect() as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with changing(connection) as change:
+            parts = of_devices(database, 60)
+            first, second = parts.take(np.array([0])), parts.take(np.array([1]))
+            change.replace({60: replace(second, bucket=first.bucket)})
+
+
+def test_a_wrong_row_that_is_not_stale_is_noticed(database: Database) -> None:
+    """The test of the tests above."""
+    put_now(database, steady(3, range(0, 600, 5)))
+    run(database)
+    judged(database)
+    for wrong in ("SET count = count + 1", "SET max = max + 1", "SET sum = sum * 1.0001"):
+        with database.connect(autocommit=False) as connection:
+            connection.execute(f"UPDATE fleet_stats {wrong} WHERE level = 60")
+            connection.commit()
+        with pytest.raises(AssertionError):
+            judged(database)
+        forget(database)
+        step(database)
+        judged(database)
