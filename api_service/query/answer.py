@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 import msgspec
 from fastapi import Request, Response
 
-from api_service.query import negotiation, rows, tabular, times
+from api_service.query import negotiation, tabular, times
 from api_service.query.question import Question, Span
+from api_service.query.rows import names
 
 _CSV_TYPE = "text/csv; charset=utf-8; header=present"
 # For so long a client may show a settled answer without asking again whether something late came.
@@ -40,21 +41,20 @@ def respond(request: Request, answer: Answer) -> Response:
 
     The tag is a weak one: `as_of`, and times relative to now, differ between two answers that it calls the same.
     """
-    tag = _tag(answer)
+    rows = (b"" if answer.media_type == negotiation.CSV else b",").join(answer.rows)
+    tag = _tag(answer, rows)
     keep = f"max-age={_SETTLED_S}" if answer.settled else "no-cache"
     headers = {"ETag": tag, "Cache-Control": f"private, {keep}", "Vary": "Accept, Authorization"}
     if _has(request, tag):
         return Response(None, 304, headers)
     if answer.media_type == negotiation.CSV:
-        return _csv(answer, headers)
-    return Response(_json(answer), 200, headers, negotiation.JSON)
+        return _csv(answer, rows, headers)
+    return Response(_json(answer, rows), 200, headers, negotiation.JSON)
 
 
-def _tag(answer: Answer) -> str:
-    digest = hashlib.blake2b(answer.media_type.encode(), digest_size=16)
-    for part in (answer.span.bucket.name.encode(), (answer.next_cursor or "").encode(), *answer.rows):
-        digest.update(part)
-        digest.update(b"\n")
+def _tag(answer: Answer, rows: bytes) -> str:
+    digest = hashlib.blake2b(rows, digest_size=16)
+    digest.update(f"{answer.media_type} {answer.span.bucket.name} {answer.next_cursor}".encode())
     return f'W/"{digest.hexdigest()}"'
 
 
@@ -68,22 +68,21 @@ def _has(request: Request, tag: str) -> bool:
     )
 
 
-def _json(answer: Answer) -> bytes:
+def _json(answer: Answer, rows: bytes) -> bytes:
     body = {
         "as_of": times.render(answer.as_of),
         "from": times.render(answer.span.start),
         "to": times.render(answer.span.end),
         "bucket": answer.span.bucket.name,
         "tz": answer.question.tz,
-        "rows": [msgspec.Raw(row) for row in answer.rows],
+        "rows": msgspec.Raw(b"[" + rows + b"]"),
         "next_cursor": answer.next_cursor,
     }
     return msgspec.json.encode(body)
 
 
-def _csv(answer: Answer, headers: dict[str, str]) -> Response:
+def _csv(answer: Answer, rows: bytes, headers: dict[str, str]) -> Response:
     if answer.next_cursor is not None:
         query = urlencode({"cursor": answer.next_cursor, "limit": answer.question.limit})
         headers["Link"] = f'</stats?{query}>; rel="next"'
-    body = tabular.line(rows.names(answer.question)) + b"".join(answer.rows)
-    return Response(body, 200, headers, _CSV_TYPE)
+    return Response(tabular.line(names(answer.question)) + rows, 200, headers, _CSV_TYPE)

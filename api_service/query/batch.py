@@ -203,7 +203,8 @@ class Batch:
         wanted = {line.series.metric for _, line in need.lines}
         layouts = {layout: self._memory.layouts[layout] for device in devices for layout in device.layouts}
         return tile.Known(
-            {id_: np.array(list(own.values()), np.int32) for id_, own in layouts.items() if wanted & own.keys()}
+            {id_: np.array(list(own.values()), np.int32) for id_, own in layouts.items() if wanted & own.keys()},
+            in_time=all(device.revision == 0 for device in devices),
         )
 
     def _finished(self, work: Work) -> Answer:

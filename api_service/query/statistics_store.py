@@ -156,7 +156,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A device, how often its stored statistics were changed afterwards, and whether late readings wait."""
+    """A device, how often its stored statistics were changed afterwards (0: never), and whether late readings wait."""
 
     device_id: str
     id: int

@@ -62,9 +62,13 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the caller has seen in this snapshot: nothing late waits for the devices, and these are their layouts."""
+    """What the caller has seen in this snapshot: nothing late waits for the devices, and these are their layouts.
+
+    `in_time`: nothing that is stored of them was ever changed, so nothing of it was late.
+    """
 
     layouts: Mapping[int, npt.NDArray[np.int32]]
+    in_time: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,9 @@ async def gather(
         metrics = sorted({metric for one in series for _, metric in one.members})
         layouts = known.layouts if known else await store.layouts(connection, _devices(series), metrics)
         raw = await store.readings(connection, wanted, layouts, most_bytes)
-    if levels and (wanted := _wanted(series, plan_of, [closed_buckets(one.raw, levels[0]) for one in plans])):
+    in_time = known is not None and known.in_time
+    closed = [closed_buckets(one.raw, levels[0]) for one in plans] if levels and not in_time else [[]]
+    if wanted := _wanted(series, plan_of, closed):
         late = await store.late(connection, levels[0].width, wanted)
     return Found(parts, raw, late)
 
