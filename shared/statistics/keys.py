@@ -9,6 +9,7 @@ import numpy.typing as npt
 from shared.statistics.ragged import Ints
 
 T = TypeVar("T", bound=np.generic)
+_ENDS = np.array([True])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ def group(device: npt.NDArray[np.int32], metric: npt.NDArray[np.int32], bucket: 
     order = None if (key[1:] >= key[:-1]).all() else np.argsort(key)
     if order is not None:
         key = key[order]
-    start = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1])
-    return Groups(order, start, np.diff(start, append=len(key)))
+    bounds = np.flatnonzero(np.concatenate([_ENDS, key[1:] != key[:-1], _ENDS]))
+    return Groups(order, bounds[:-1], bounds[1:] - bounds[:-1])
 
 
 def _key(columns: list[Ints]) -> Ints:

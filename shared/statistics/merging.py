@@ -63,21 +63,21 @@ def _summaries(rows: Partials, groups: Groups) -> tuple[Floats, Ints, Floats]:
     values, start = np.empty(int(lengths.sum())), ragged.starts(lengths)
     rank_error = np.where(alone, rows.rank_error[groups.start], summary.rank_errors(count))
 
-    as_they_are = np.flatnonzero(alone)
-    values[ragged.positions(start[as_they_are], lengths[as_they_are])] = rows.summary[
-        ragged.positions(at[as_they_are], lengths[as_they_are])
-    ]
+    if alone.any():
+        values[ragged.positions(start[alone], lengths[alone])] = rows.summary[
+            ragged.positions(at[alone], lengths[alone])
+        ]
     all_values = np.flatnonzero(whole & ~alone)
     for length, chosen in ragged.by_length(points[all_values]):
         union = ragged.matrix(rows.summary, at[all_values[chosen]], length)
         union.sort(axis=1)
         ragged.put(values, start[all_values[chosen]], summary.summarise(union))
-    points_off = summary.points_off(rows.count, rows.rank_error)
     for number in np.flatnonzero(~whole & ~alone):
         members = slice(groups.start[number], groups.start[number] + groups.length[number])
         values[start[number] : start[number] + lengths[number]], off = mixture(
             rows.summary[at[number] : at[number] + points[number]],
-            rows.summary_length[members], rows.count[members], points_off[members],
+            rows.summary_length[members], rows.count[members],
+            summary.points_off(rows.count[members], rows.rank_error[members]),
         )  # fmt: skip
         rank_error[number] = summary.rank_errors(count[number], off)
     return values, lengths, rank_error

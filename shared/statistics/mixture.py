@@ -10,50 +10,41 @@ def mixture(values: Floats, length: Ints, count: Ints, points_off: Ints) -> tupl
     """The summary (POINTS) of a union, and twice the ranks that its points may be off.
 
     Members: `length` points each, member after member in `values`, of `count` readings; `points_off` as in the result.
-    All in whole numbers, so that no order of members can change a bit.
+    Equal points are looked at as one, and in whole numbers, so that no order of members can change a bit.
     """
-    rank, before, after = _places(length, count)
-    order = _canonical_order(values, rank, np.repeat(np.unique(count, return_inverse=True)[1], length))
-    values, before, after = values[order], before[order], after[order]
-    # Of each point, and doubled to stay whole: m, and what the other members leave open.
-    middle = np.cumsum(before + after) - after - 1
-    others_open = np.cumsum(after - before) - after + 1
-
-    total = int(after.sum())
-    wanted = 2 * summary.ranks(total)
-    above = np.searchsorted(middle, wanted)
-    below = np.maximum(above - 1, 0)
-    off_above = middle[above] - wanted + others_open[above]
-    off_below = wanted - middle[below] + others_open[below]
-    chosen = np.where(off_above < off_below, above, below)
-    return values[chosen], int(np.minimum(off_above, off_below).max()) + int(points_off.sum())
-
-
-def _places(length: Ints, count: Ints) -> tuple[Ints, Ints, Ints]:
-    """Each point's rank in its member, and the gaps to the ranks before and after; −1 and n lie outside."""
     start = ragged.starts(length)
-    rank = np.arange(int(length.sum())) - np.repeat(start, length)
-    before, after = np.ones((2, len(rank)), np.int64)
-    larger = ~summary.whole(length, count)
-    last = count[larger, None] - 1
-    ranks = summary.PLACE * last // 1000 + summary.ABOVE
-    at = start[larger, None] + np.arange(summary.POINTS)
-    rank[at], before[at], after[at] = ranks, np.diff(ranks, prepend=-1), np.diff(ranks, append=last + 1)
-    return rank, before, after
-
-
-def _canonical_order(values: Floats, rank: Ints, size: Ints) -> Ints:
-    """By value, and equal values by rank and by `size`, their member's place among all sizes: whoever they came from.
-
-    Of members that are equally large, equal points of the same rank are interchangeable.
-    """
     order = np.argsort(values)
-    apart = values[order[1:]] != values[order[:-1]]
-    if apart.all():
-        return order
-    ranks, sizes = int(rank.max()) + 1, int(size.max()) + 1
-    if len(values) * ranks * sizes >= 2**63:
-        return np.lexsort((size, rank, values))
-    # The same in two sorts of numbers, which is three times as fast.
-    tie = np.concatenate([[0], np.cumsum(apart)])
-    return order[np.argsort((tie * ranks + rank[order]) * sizes + size[order])]
+    before, after, own_before = _gaps(values, start, length, count).take(order, axis=1)
+    values = values[order]
+    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    # Of each value, and doubled to stay whole: how many readings are below and up to it, going by the middle of what
+    # the gaps leave open, and how much they leave open. A member that has the value as a point knows its own ranks.
+    weight, widened, own = (np.add.reduceat(each, first) for each in (before + after, after - before, own_before))
+    up_to, open_after = np.cumsum(weight), np.cumsum(widened)
+    lowest = up_to - weight + own
+    highest = up_to - (widened + own) - 2
+    others_open = open_after - (widened + own)
+
+    wanted = 2 * summary.ranks(int(after.sum()))
+    above = np.searchsorted(highest, wanted)
+    below = np.maximum(above - 1, 0)
+    off_above = np.maximum(lowest[above] - wanted, 0) + others_open[above]
+    off_below = np.abs(wanted - highest[below]) + others_open[below]
+    chosen = np.where(off_above <= off_below, above, below)
+    return values[first[chosen]], int(np.minimum(off_above, off_below).max()) + int(points_off.sum())
+
+
+def _gaps(values: Floats, start: Ints, length: Ints, count: Ints) -> Ints:
+    """Of each point, (3, n): the ranks from the member's point before to it, from it to the one after, and how many
+    readings lie in the former if that point has another value, else 0. The points outside have the ranks −1 and n.
+    """
+    gaps = np.ones((3, len(values)), np.int64)
+    larger = np.flatnonzero(~summary.whole(length, count))
+    rank = summary.PLACE * (count[larger, None] - 1) // 1000 + summary.ABOVE
+    between = rank[:, 1:] - rank[:, :-1]
+    ragged.put(gaps[0], start[larger] + 1, between)
+    ragged.put(gaps[1], start[larger], between)
+    np.not_equal(values[1:], values[:-1], out=gaps[2, 1:], casting="unsafe")
+    gaps[2, start] = 1
+    gaps[2] *= gaps[0] - 1
+    return gaps

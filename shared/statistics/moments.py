@@ -1,23 +1,25 @@
 """Sums and deviations of many rows at once, accurate whatever the readings' sizes.
 
-Only element-wise operations in a fixed order: numpy's own reductions choose their order by the array's layout, and
-then a row's last bit would depend on how many other rows are in the call.
+Only additions that need no rounding, and element-wise ones in a fixed order: numpy's own reductions choose their order
+by the array's layout, and then a row's last bit would depend on how many other rows are in the call.
 
 A sum is a pair: its double and what that lacks (`sum + sum_error`). Where a double can't hold the sum, it is ±inf
 and the second number is the mean, which a double always holds. A deviation is √(Σ(x − mean)² / n), which a double
 always holds too; squares are made of numbers that are scaled by a power of two, so that none over- or underflows.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.statistics.ragged import Floats, Ints
 
 _HUGE = 1e280  # beyond it sums are made of scaled numbers, so that only their result can overflow
 _SCALE = 2.0**-64
+_LARGEST = np.finfo(np.float64).max
 _SQUARE_EXPONENT = 400  # squares of what lies within 2±⁴⁰⁰ need no scale
+_PLAIN = 2.0 ** (1 - _SQUARE_EXPONENT), 2.0 ** (_SQUARE_EXPONENT - 1)
 _MAX_EXPONENT = 1025  # of a difference of two doubles
 _SCALE_EXPONENT = 1000  # of the largest scale: 2⁻¹⁰⁷⁴ needs no more, and 2¹⁰⁷⁴ is no double
 
@@ -32,25 +34,22 @@ class Sums(NamedTuple):
 
 
 def compensated(rows: Floats) -> Sums:
-    """The sums of `rows` (n, m), sorted along axis 1.
-
-    Cost: a handful of passes. Error: about 2⁻¹⁰⁰ of the sum of magnitudes.
-    """
+    """The sums of `rows` (n, m), sorted along axis 1: what is off is 2⁻¹⁰⁵ of the sum, whatever cancels out."""
     largest = np.maximum(np.abs(rows[:, 0]), np.abs(rows[:, -1]))
     scale = np.where(largest > _HUGE, _SCALE, 1.0)
-    high, low = _two_sums(rows * scale[:, None] if (scale != 1.0).any() else rows)
-    return _sums(high, low, scale, np.full(len(rows), rows.shape[1]))
+    if (largest > _HUGE).any():
+        rows, largest = rows * scale[:, None], largest * scale
+    return _sums(rows, largest, scale, np.array(rows.shape[1]))
 
 
 def combined(sums: Floats, errors: Floats, count: Ints) -> Sums:
     """The same of pairs: `sums`, `errors` and `count` are (n, members), in any order of members."""
     overflowed = ~np.isfinite(sums)
     scale = np.where((np.abs(sums) > _HUGE).any(axis=1), _SCALE, 1.0)
-    with np.errstate(invalid="ignore", under="ignore"):
+    with np.errstate(invalid="ignore"):
         high = np.where(overflowed, errors * _SCALE * count, sums * scale[:, None])
-    low = np.where(overflowed, 0.0, errors * scale[:, None])
-    high, low = _two_sums(np.sort(np.concatenate([high, low], axis=1), axis=1))
-    return _sums(high, low, scale, count.sum(axis=1))
+    rows = np.concatenate([high, np.where(overflowed, 0.0, errors * scale[:, None])], axis=1)
+    return _sums(rows, np.abs(rows).max(axis=1), scale, count.sum(axis=1))
 
 
 def means(sums: Floats, errors: Floats, count: Ints) -> tuple[Floats, Floats]:
@@ -65,14 +64,13 @@ def means(sums: Floats, errors: Floats, count: Ints) -> tuple[Floats, Floats]:
 def deviations(rows: Floats, mean: Floats, mean_error: Floats) -> Floats:
     """√(Σ(x − mean)² / m) of each row (n, m), sorted along axis 1."""
     scale = _square_scale(rows[:, 0], rows[:, -1])
-    with np.errstate(under="ignore"):
-        if (scale != 1.0).any():
-            rows, mean, mean_error = rows * scale[:, None], mean * scale, mean_error * scale
-        # The mean's second half: readings may lie closer together than a double is to their mean.
-        apart = rows - mean[:, None]
-        apart -= mean_error[:, None]
-        apart *= apart
-        return _root(_fold(apart, np.add) / rows.shape[1], scale)
+    if (scale != 1.0).any():
+        rows, mean, mean_error = rows * scale[:, None], mean * scale, mean_error * scale
+    # The mean's second half: readings may lie closer together than a double is to their mean.
+    apart = rows - mean[:, None]
+    apart -= mean_error[:, None]
+    apart *= apart
+    return _root(_fold(apart) / rows.shape[1], scale)
 
 
 def combined_deviations(
@@ -83,18 +81,20 @@ def combined_deviations(
     low, high (n): between them lie all readings of a row.
     """
     scale = _square_scale(low, high)
-    with np.errstate(under="ignore"):
-        between = mean[0] * scale[:, None] - (whole.mean * scale)[:, None]
-        between += (mean[1] - whole.mean_error[:, None]) * scale[:, None]
-        within = deviation * scale[:, None]
-        terms = np.sort(count * (within * within + between * between), axis=1)
-        return _root(_fold(terms, np.add) / count.sum(axis=1), scale)
+    between = mean[0] * scale[:, None] - (whole.mean * scale)[:, None]
+    between += (mean[1] - whole.mean_error[:, None]) * scale[:, None]
+    within = deviation * scale[:, None]
+    terms = count * (within * within + between * between)
+    terms.sort(axis=1)
+    return _root(_fold(terms) / count.sum(axis=1), scale)
 
 
 def _square_scale(low: Floats, high: Floats) -> Floats:
     """For each row whose values lie in low … high, the power of two that makes squares of differences fit."""
     with np.errstate(over="ignore"):
         spread = high - low
+    if _PLAIN[0] < spread.min() and spread.max() < _PLAIN[1]:
+        return np.ones(len(spread))
     exponent = np.where(np.isinf(spread), _MAX_EXPONENT, np.frexp(spread)[1])
     return np.where(np.abs(exponent) < _SQUARE_EXPONENT, 1.0, np.ldexp(1.0, np.minimum(-exponent, _SCALE_EXPONENT)))
 
@@ -102,25 +102,23 @@ def _square_scale(low: Floats, high: Floats) -> Floats:
 def _root(mean_square: Floats, scale: Floats) -> Floats:
     """Half the range of doubles is the most it can be; rounding must not make it infinite."""
     with np.errstate(over="ignore"):
-        return np.minimum(np.sqrt(mean_square) / scale, np.finfo(np.float64).max)
+        return np.minimum(np.sqrt(mean_square) / scale, _LARGEST)
 
 
-def _sums(high: Floats, low: Floats, scale: Floats, count: Ints) -> Sums:
-    """Of sums high + low of numbers that were multiplied by `scale`."""
-    total = high + low
-    rest = low - (total - high)
-    mean, mean_error = _divided(total, rest, count)
-    with np.errstate(over="ignore", under="ignore"):
-        wide, mean = total / scale, mean / scale
-        return Sums(wide, np.where(np.isfinite(wide), rest / scale, mean), mean, mean_error / scale)
+def _sums(rows: Floats, largest: Floats, scale: Floats, count: Ints) -> Sums:
+    """Of rows (n, m) that were multiplied by `scale`, with these largest magnitudes then, and of so many readings."""
+    high, low = _two_sum(*_exact(rows, np.frexp(largest)[1]))
+    mean, mean_error = _divided(high, low, count)
+    with np.errstate(over="ignore"):
+        wide, mean = high / scale, mean / scale
+        return Sums(wide, np.where(np.isfinite(wide), low / scale, mean), mean, mean_error / scale)
 
 
 def _divided(total: Floats, rest: Floats, count: Ints) -> tuple[Floats, Floats]:
     """(total + rest) / count as a pair; |total| below 1e290."""
-    with np.errstate(under="ignore"):
-        mean = total / count
-        product, error = _product(mean, count.astype(np.float64))
-        return mean, ((total - product) - error + rest) / count
+    mean = total / count
+    product, error = _product(mean, count.astype(np.float64))
+    return mean, ((total - product) - error + rest) / count
 
 
 def _product(left: Floats, right: Floats) -> tuple[Floats, Floats]:
@@ -137,27 +135,38 @@ def _split(values: Floats) -> tuple[Floats, Floats]:
     return high, values - high
 
 
-def _two_sums(rows: Floats) -> tuple[Floats, Floats]:
-    """Each row's sum, and the rounding errors that were made on the way (Knuth's TwoSum), by halves."""
-    errors: Floats | None = None
-    while rows.shape[1] > 1:
-        half = (rows.shape[1] + 1) // 2
-        left, right = rows[:, :half], _padded(rows[:, half:], half)
-        total = left + right
-        virtual = total - left
-        error = (left - (total - virtual)) + (right - virtual)
-        if errors is not None:
-            error = error + (errors[:, :half] + _padded(errors[:, half:], half))
-        rows, errors = total, error
-    return rows[:, 0], errors[:, 0] if errors is not None else np.zeros(len(rows))
+def _exact(rows: Floats, exponent: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:
+    """Each row's sum as two doubles; the numbers of row n lie within ±2^exponent[n].
+
+    Of each number that part is taken off which adds up with those of the row's other numbers without any rounding, so
+    in any order, until nothing is left (Rump's extraction): usually twice.
+    """
+    exponent = exponent + rows.shape[1].bit_length()
+    cut = np.ldexp(1.5, exponent)[:, None]
+    part = rows + cut
+    part -= cut
+    high, low = part.sum(axis=1), np.zeros(len(rows))
+    rows = rows - part
+    left = np.flatnonzero(rows.any(axis=1))
+    if len(left):
+        more, rest = _exact(rows if len(left) == len(rows) else rows[left], exponent[left] - 53)
+        high[left], lacking = _two_sum(high[left], more)
+        low[left] = lacking + rest
+    return high, low
 
 
-def _fold(rows: Floats, add: Callable[[Floats, Floats], Floats]) -> Floats:
-    while rows.shape[1] > 1:
-        half = (rows.shape[1] + 1) // 2
-        rows = add(rows[:, :half], _padded(rows[:, half:], half))
+def _two_sum(left: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """left + right, and what the double lacks (Knuth)."""
+    total = left + right
+    virtual = total - left
+    return total, (left - (total - virtual)) + (right - virtual)
+
+
+def _fold(rows: Floats) -> Floats:
+    """Each row's sum, by halves; `rows` are used up."""
+    count = rows.shape[1]
+    while count > 1:
+        half = (count + 1) // 2
+        rows[:, : count - half] += rows[:, half:count]
+        count = half
     return rows[:, 0]
-
-
-def _padded(rows: Floats, width: int) -> Floats:
-    return rows if rows.shape[1] == width else np.pad(rows, ((0, 0), (0, width - rows.shape[1])))

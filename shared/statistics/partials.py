@@ -105,8 +105,8 @@ def stddevs(partials: Partials) -> Floats:
 
 def quantiles(partials: Partials, fractions: Floats) -> tuple[Floats, Floats]:
     """percentile_cont (n, f) at `fractions` (f) of 0…1, and how far in rank, of 0…1, each can be off; 0: exact."""
-    answers = np.empty((len(partials), len(fractions)))
-    errors = np.zeros_like(answers)
+    shape = len(partials), len(fractions)
+    answers, errors = np.empty(shape), np.zeros(shape)
     starts = ragged.starts(partials.summary_length)
     whole = summary.whole(partials.summary_length, partials.count)
     rows = np.flatnonzero(whole)
@@ -115,8 +115,9 @@ def quantiles(partials: Partials, fractions: Floats) -> tuple[Floats, Floats]:
         answers[rows[chosen]] = percentiles.of_values(values, fractions)
     if len(rows) < len(partials):
         rows = np.flatnonzero(~whole)
-        points = ragged.matrix(partials.summary, starts[rows], summary.POINTS)
         count = partials.count[rows]
         points_off = summary.points_off(count, partials.rank_error[rows])
-        answers[rows], errors[rows] = percentiles.of_points(points, count, points_off, fractions)
+        answers[rows], errors[rows] = percentiles.of_points(
+            partials.summary, starts[rows], count, points_off, fractions
+        )
     return answers, errors

@@ -23,11 +23,14 @@ def by_length(lengths: Ints) -> Iterator[tuple[int, Ints]]:
     """(length, the numbers of the rows that have it), shortest first."""
     if len(lengths) == 0:
         return
+    if (lengths == lengths[0]).all():
+        yield int(lengths[0]), np.arange(len(lengths))
+        return
     order = np.argsort(lengths, kind="stable")
     in_order = lengths[order]
-    cuts = np.flatnonzero(np.diff(in_order)) + 1
-    for rows in np.split(order, cuts):
-        yield int(lengths[rows[0]]), rows
+    cuts = (np.flatnonzero(in_order[1:] != in_order[:-1]) + 1).tolist()
+    for first, last in zip([0, *cuts], [*cuts, len(order)], strict=True):
+        yield int(in_order[first]), order[first:last]
 
 
 def matrix(values: npt.NDArray[T], start: Ints, length: int) -> npt.NDArray[T]:
@@ -38,7 +41,7 @@ def matrix(values: npt.NDArray[T], start: Ints, length: int) -> npt.NDArray[T]:
     return rows
 
 
-def put(values: Floats, start: Ints, rows: Floats) -> None:
+def put(values: npt.NDArray[T], start: Ints, rows: npt.NDArray[T]) -> None:
     """Writes `rows` (n, length) to where they begin in `values`."""
     length = rows.shape[1]
     if _adjacent(start, length):
@@ -48,7 +51,7 @@ def put(values: Floats, start: Ints, rows: Floats) -> None:
 
 
 def _adjacent(start: Ints, length: int) -> bool:
-    return bool((np.diff(start) == length).all())
+    return bool((start[1:] - start[:-1] == length).all())
 
 
 def positions(start: Ints, lengths: Ints) -> Ints:

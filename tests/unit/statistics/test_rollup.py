@@ -129,6 +129,19 @@ def test_a_sum_that_fits_is_given_even_where_its_parts_overflow() -> None:
     assert sums(rolled(np.array([5e-324, 5e-324]))).tolist() == [1e-323]
 
 
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
+@example([1e300, 1.0, 1.0, -1e300])
+@example([1e300, 1e200, 1e100, 1.0, 1e-300, -1e300, -1e200, -1e100])
+@example([0.1] * 10)
+@example([1.7e308, 1.7e308, -1.7e308, 5e-324])
+def test_a_sum_is_right_whatever_cancels_out(values: list[float]) -> None:
+    exact = sum(map(Fraction, values), Fraction(0))
+    if abs(exact) < Fraction(1.797e308):
+        # Beyond 1e280 numbers are scaled by 2⁻⁶⁴, so what is smaller than 1e-304 drops out there.
+        tiny = 0.0 if max(map(abs, values)) <= 1e280 else len(values) * 1e-304
+        assert sums(rolled(np.array(values)))[0] == pytest.approx(float(exact), rel=3e-16, abs=tiny)
+
+
 def test_minus_zero_counts_as_zero() -> None:
     one, other = rolled(np.array([-0.0, 0.0, 0.0])), rolled(np.array([0.0, 0.0, -0.0]))
     assert_same_bytes(one, other)
