@@ -34,7 +34,11 @@ class Metrics:
             "aggregation_stored_age_seconds", "Behind the clock: buckets before are stored.", ["level"],
             registry=registry,
         )  # fmt: skip
-        self.dirty = Gauge("aggregation_dirty_entries", "Late data that isn't in the statistics.", registry=registry)
+        self.dirty = Gauge(
+            "aggregation_dirty_entries",
+            "Late data that isn't in the statistics: a bucket of a device's layout each; over 100,000 an estimate.",
+            registry=registry,
+        )
         self.dirty_age = Gauge(
             "aggregation_dirty_age_seconds", "How long the oldest of it has waited.", registry=registry
         )

@@ -101,7 +101,25 @@ def test_what_is_wrong_is_said_in_one_line(
     assert "→" in outcome.stderr
 
 
+def test_an_old_schema_stops_it_with_the_command_to_run(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("DELETE FROM schema_migrations WHERE name = '0007_statistics.sql'")
+    outcome = once(environment(database), "--once")
+    assert outcome.returncode == 1
+    assert "lacks 0007_statistics.sql → run `python -m shared.migrations` as its owner\n" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
 def test_help_names_every_variable_and_an_example(database: Database) -> None:
     text = once({}, "--help").stdout
-    assert all(name in text for name in ("AGGREGATION_LEVELS", "AGGREGATION_DELAY_SECONDS", "DB_HOST", "METRICS_PORT"))
+    assert all(
+        name in text
+        for name in (
+            "AGGREGATION_LEVELS",
+            "AGGREGATION_WORKERS",
+            "AGGREGATION_DELAY_SECONDS",
+            "DB_HOST",
+            "METRICS_PORT",
+        )
+    )
     assert "example: DB_HOST=localhost" in text
