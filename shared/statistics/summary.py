@@ -10,9 +10,9 @@ Merging (`mixture`). Let a member's points be off by at most E ranks: reading r�
 0 when the summary was made of readings. A value x between the member's points of ranks r and r+g has r+1−E … r+g+E of
 the member's readings at or below it: (2r+g+1)/2 and up to D = (g−1)/2 + E more or less. For a point x of rank r the
 member itself knows the rank, but for E. So x has rank m = r + Σ (2r'+g'+1)/2 of the other members in the union, off by
-at most Σ E + Σ' (g'−1)/2. Points that are equal are one x, with all ranks from the least such m to the greatest; how far
-R lies outside of them is |m − R|. The union's reading R is answered by the neighbour in m for which all this together is
-least. Neighbours, of gaps g and h, are (g+h)/2 apart at most, so that the better of the two is off by at most ½ +
+at most Σ E + Σ' (g'−1)/2. Points that are equal are one x, of all ranks from the least such m to the greatest; |m − R|
+is how far R lies outside of them. The union's reading R is answered by the neighbour in m for which all this together
+is least. Neighbours, of gaps g and h, are (g+h)/2 apart at most, so that the better of the two is off by at most ½ +
 Σ (g−1)/2 + E over all members. That is what `mixture` finds for each R; the greatest is the E of the union.
 
 A bound for it. As (⌈q⌉−1)/2 < q/2 and Σ q < (N−1)/STEPS, with N > MOST_VALUES readings in all, a merge adds less than
