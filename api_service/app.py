@@ -8,6 +8,7 @@ import psycopg
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from api_service import docs, health
@@ -17,6 +18,7 @@ from api_service.auth.issuer import Issuer
 from api_service.auth.keys import SigningKey, load_signing_key
 from api_service.auth.verifier import Verifier
 from api_service.database import Database, DatabaseFailures
+from api_service.direct import Direct, Handler
 from api_service.metrics import Metrics
 from api_service.middleware import Observe
 from api_service.problems import Problem
@@ -34,6 +36,7 @@ class Parts:
     key: SigningKey
     bearer: Bearer
     database: Database
+    direct: list[BaseRoute]  # that modules add to
 
 
 def _auth(parts: Parts) -> APIRouter:
@@ -44,7 +47,7 @@ def _auth(parts: Parts) -> APIRouter:
 
 
 def _query(parts: Parts) -> APIRouter:
-    return query.router(parts.database, parts.bearer, parts.settings)
+    return query.router(parts.database, parts.bearer, parts.settings, parts.direct)
 
 
 MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "query": _query}
@@ -69,31 +72,32 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
         async with database.opened():
             yield
 
+    handlers: dict[int | type[Exception], Handler] = {
+        Problem: _problem,
+        HTTPException: _http_exception,
+        psycopg.Error: DatabaseFailures(parts.metrics),
+        Exception: _failure,
+    }
     app = FastAPI(
         lifespan=lifespan,
         redirect_slashes=False,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={
-            Problem: _problem,
-            HTTPException: _http_exception,
-            psycopg.Error: DatabaseFailures(parts.metrics),
-            Exception: _failure,
-        },
+        exception_handlers={**handlers},
     )
     for name in names:
         app.include_router(MODULES[name](parts))
     app.include_router(health.router(database))
     app.include_router(docs.router(app))
-    return Observe(app, parts.metrics)
+    return Observe(Direct(app, parts.direct, handlers), parts.metrics)
 
 
 def _parts(settings: ApiSettings, registry: CollectorRegistry) -> Parts:
     metrics = Metrics(registry)
     key = load_signing_key(settings.auth_signing_key_file)
     bearer = Bearer(Verifier(key, settings.auth_issuer, settings.jwt_audience), metrics)
-    return Parts(settings, metrics, key, bearer, Database(settings))
+    return Parts(settings, metrics, key, bearer, Database(settings), [])
 
 
 def _modules(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The routes of the query module."""
 
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from api_service.auth.bearer import Bearer
 from api_service.database import Database
@@ -8,9 +9,11 @@ from api_service.query import devices, stats
 from api_service.settings import ApiSettings
 
 
-def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRouter:
-    """/stats and /devices."""
+def router(database: Database, bearer: Bearer, settings: ApiSettings, direct: list[BaseRoute]) -> APIRouter:
+    """/stats and /devices; adds to `direct` what is to be reached directly."""
     routes = APIRouter()
-    routes.include_router(stats.router(database, bearer, settings))
+    statistics = stats.router(database, bearer, settings)
+    direct += statistics.routes
+    routes.include_router(statistics)
     routes.include_router(devices.router(database, bearer, settings.stats_max_rows))
     return routes

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
 from api_service.database import Database
-from api_service.direct import Direct
 from api_service.problems import not_found
 from api_service.query import answer, cursor, described, negotiation, page, question, rendering, times
 from api_service.query import statistics_store as store
@@ -24,8 +23,8 @@ _FREE = ("limit", "cursor")
 
 
 def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRouter:
-    """The route of statistics."""
-    routes = APIRouter(tags=["query"], route_class=Direct)
+    """The route of statistics; its endpoint needs the request only."""
+    routes = APIRouter(tags=["query"])
     reader, desk = bearer.require("read:stats"), Desk(database, settings)
 
     @routes.get("/stats", **described.STATS)
