@@ -14,10 +14,10 @@ from aggregation_service.fleet_windows import (
     Extension,
     FleetLevel,
     Stride,
-    again,
     backward,
     forward,
     newest,
+    next_again,
     unfinished,
 )
 from aggregation_service.metrics import Metrics
@@ -42,6 +42,7 @@ class Fleet:
         self._metrics = metrics
         self._failpoints = failpoints
         self._strides: dict[int, Stride] = {}
+        self._strides_again: dict[int, Stride] = {}
 
     def run(self, stop: threading.Event, *, late: bool, history: bool) -> bool:
         """A while's work; `late`: late data waits, so what it changes is not made again yet; `history`: backwards too.
@@ -52,12 +53,12 @@ class Fleet:
         levels = {level.width: level for level in self._store.levels()}
         try:
             for width in levels:
-                while not self._over(until, stop) and (ahead := forward(levels[width], self._stride(width).buckets)):
+                while not self._over(until, stop) and (ahead := forward(levels[width], self._stride(width).step)):
                     levels[width] = self._extend(levels[width], ahead)
             if not late:
                 self._again(stop)
             while history and not self._over(until, stop) and (level := newest(levels.values())):
-                before = backward(level, self._stride(level.width).buckets, self._store.partitions(level.width))
+                before = backward(level, self._stride(level.width).step, self._store.partitions(level.width))
                 levels[level.width] = self._extend(level, before)
         except psycopg.errors.LockNotAvailable:
             return False  # somebody changes stored statistics: the next run goes on
@@ -77,19 +78,23 @@ class Fleet:
     def _again(self, stop: threading.Event) -> None:
         """Some of what late data changed, the newest first; a row and its entries in one transaction."""
         until = time.monotonic() + _AGAIN_S
-        stale = self._store.stale(_ENTRIES)
-        strides = {width: self._stride(width).within(_AGAIN_POINTS) for width, _, _ in stale}
-        for piece in again(stale, strides):
-            self._piece(piece)
+        stale = set(self._store.stale(_ENTRIES))
+        while stale:
+            strides = {width: self._strides_again.get(width, Stride(_AGAIN_POINTS)) for width, _, _ in stale}
+            piece = next_again(stale, {width: stride.step for width, stride in strides.items()})
+            points = self._piece(piece)
+            self._strides_again[piece.width] = strides[piece.width].after(len(piece.keys), points)
+            stale -= piece.keys
             if self._over(until, stop):
                 break
 
-    def _piece(self, piece: Again) -> None:
+    def _piece(self, piece: Again) -> int:
         with self._store.taking_turns():
-            rows, _ = across(self._store.shares_again(piece))
+            rows, points = across(self._store.shares_again(piece))
             self._failpoints.hit("aggregation.fleet.before_write")
             self._store.replace(piece, rows)
             self._failpoints.hit("aggregation.fleet.before_commit")
+        return points
 
     @staticmethod
     def _over(until: float, stop: threading.Event) -> bool:

@@ -1,9 +1,9 @@
 """Which statistics across devices are to be made next: decisions on plain data. Times are epoch seconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-_MOST_BUCKETS = 1_440
+_MOST = 1_440
 _GROWTH = 8
 
 
@@ -42,6 +42,11 @@ class Again:
     width: int
     buckets: tuple[int, ...]
     metrics: tuple[int, ...]
+
+    @property
+    def keys(self) -> set[tuple[int, int, int]]:
+        """(width, metric, bucket) of each."""
+        return {(self.width, metric, bucket) for metric in self.metrics for bucket in self.buckets}
 
 
 def begun(width: int, since: int | None, until: int | None, stored: int) -> FleetLevel:
@@ -88,46 +93,35 @@ def newest(levels: Iterable[FleetLevel]) -> FleetLevel | None:
 
 @dataclass(frozen=True, slots=True)
 class Stride:
-    """How many buckets of a level to take at a time, by how many points the ones before had."""
+    """How many rows or buckets of a level to make at a time, by how many points the ones before had."""
 
     points: int  # wanted at a time: numbers in the summaries that are read
-    per_bucket: float | None = None
-    buckets: int = 1
+    step: int = 1
 
-    def after(self, buckets: int, points: int) -> "Stride":
-        """What to go by after so many buckets."""
-        if buckets == 0:
+    def after(self, step: int, points: int) -> "Stride":
+        """What to go by after so many."""
+        if step == 0:
             return self
-        per_bucket = points / buckets
-        fitting = int(self.points / per_bucket) if per_bucket else _MOST_BUCKETS
-        return Stride(self.points, per_bucket, max(1, min(fitting, buckets * _GROWTH, _MOST_BUCKETS)))
-
-    def within(self, points: int) -> "Stride":
-        """The same for fewer points at a time."""
-        fitting = int(points / self.per_bucket) if self.per_bucket else 1
-        return Stride(points, self.per_bucket, max(1, min(fitting, self.buckets)))
+        fitting = self.points * step // points if points else _MOST
+        return Stride(self.points, max(1, min(fitting, step * _GROWTH, _MOST)))
 
 
-def again(stale: Sequence[tuple[int, int, int]], strides: dict[int, Stride]) -> list[Again]:
-    """The pieces in which these (width, metric, bucket) are made again, newest first.
+def next_again(stale: Collection[tuple[int, int, int]], most: Mapping[int, int]) -> Again:
+    """The newest of these (width, metric, bucket), with others of its level: `most` by width, or a few more.
 
-    A piece is some buckets of a level, or some metrics of one bucket where a bucket is large.
+    A piece is all pairs of its buckets and metrics; one that isn't stale is only made in vain.
     """
-    wanted: dict[tuple[int, int], set[int]] = {}
-    for width, metric, bucket in stale:
-        wanted.setdefault((bucket, width), set()).add(metric)
-    by_width: dict[int, list[int]] = {}
-    for bucket, width in sorted(wanted, reverse=True):
-        by_width.setdefault(width, []).append(bucket)
-    found: list[Again] = []
-    for width, buckets in by_width.items():
-        stride = strides[width]
-        for first in range(0, len(buckets), stride.buckets):
-            chosen = buckets[first : first + stride.buckets]
-            metrics = sorted(set().union(*(wanted[bucket, width] for bucket in chosen)))
-            room = stride.points / ((stride.per_bucket or 1.0) * len(chosen))
-            step = max(1, int(min(1.0, room) * len(metrics)))
-            found += [
-                Again(width, tuple(chosen), tuple(metrics[at : at + step])) for at in range(0, len(metrics), step)
-            ]
-    return sorted(found, key=lambda piece: -piece.buckets[0])
+    _, width = max((bucket, width) for width, _, bucket in stale)
+    metrics_of: dict[int, set[int]] = {}
+    for of_width, metric, bucket in stale:
+        if of_width == width:
+            metrics_of.setdefault(bucket, set()).add(metric)
+    buckets: list[int] = []
+    metrics: set[int] = set()
+    for bucket in sorted(metrics_of, reverse=True):
+        wider = metrics | metrics_of[bucket]
+        if buckets and len(wider) * (len(buckets) + 1) > most[width]:
+            break
+        buckets.append(bucket)
+        metrics = wider
+    return Again(width, tuple(buckets), tuple(sorted(metrics)[: most[width]]))

@@ -8,11 +8,11 @@ from aggregation_service.fleet_windows import (
     Extension,
     FleetLevel,
     Stride,
-    again,
     backward,
     begun,
     forward,
     newest,
+    next_again,
     unfinished,
 )
 
@@ -82,32 +82,49 @@ def test_each_bucket_that_may_have_rows_is_extended_over_once(days: set[int], be
     minutes = [minute for start, end in covered for minute in range(start // MINUTE, end // MINUTE)]
     assert len(minutes) == len(set(minutes))
     wanted = {minute for low, high in partitions for minute in range(low // MINUTE, min(high, stored) // MINUTE)}
-    assert wanted <= set(minutes) | set(range(stored // MINUTE, 10**6))
+    assert wanted <= set(minutes)
 
 
-def test_the_stride_follows_how_many_points_a_bucket_has() -> None:
+def test_the_stride_follows_how_many_points_there_were() -> None:
     stride = Stride(1_000_000)
-    assert stride.buckets == 1
+    assert stride.step == 1
     grown = stride.after(1, 10_000)
-    assert grown.buckets == 8  # at most a few times more than before
-    assert grown.after(8, 80_000).buckets == 64
-    assert grown.after(8, 8_000_000).buckets == 1
-    assert grown.after(8, 0).buckets == 64
+    assert grown.step == 8  # at most a few times more than before
+    assert grown.after(8, 80_000).step == 64
+    assert grown.after(8, 8_000_000).step == 1
+    assert grown.after(8, 0).step == 64
     assert grown.after(0, 0) == grown
-    assert grown.after(8, 80_000).within(50_000).buckets == 5
 
 
-def test_stale_rows_are_made_again_newest_first_some_buckets_at_a_time() -> None:
-    stale = [(60, 1, minute * MINUTE) for minute in (3, 9, 5)] + [(60, 2, 9 * MINUTE), (3_600, 1, 0)]
-    strides = {60: Stride(1_000, 100.0, 2), 3_600: Stride(1_000, 100.0, 8)}
-    assert again(stale, strides) == [
+def test_stale_rows_are_made_again_newest_first_some_at_a_time() -> None:
+    stale = {(60, 1, minute * MINUTE) for minute in (3, 9, 5)} | {(60, 2, 9 * MINUTE), (3_600, 1, 0)}
+    pieces = []
+    while stale:
+        pieces.append(next_again(stale, {60: 4, 3_600: 1}))
+        stale -= pieces[-1].keys
+    assert pieces == [
         Again(60, (9 * MINUTE, 5 * MINUTE), (1, 2)),
         Again(60, (3 * MINUTE,), (1,)),
         Again(3_600, (0,), (1,)),
     ]
 
 
-def test_a_large_bucket_is_made_again_some_metrics_at_a_time() -> None:
-    stale = [(3_600, metric, 0) for metric in range(4)]
-    pieces = again(stale, {3_600: Stride(1_000, 2_000.0, 1)})
-    assert pieces == [Again(3_600, (0,), (0, 1)), Again(3_600, (0,), (2, 3))]
+def test_a_bucket_with_many_metrics_is_made_again_some_metrics_at_a_time() -> None:
+    stale = {(3_600, metric, 0) for metric in range(4)}
+    assert next_again(stale, {3_600: 3}) == Again(3_600, (0,), (0, 1, 2))
+    assert next_again(stale, {3_600: 1}) == Again(3_600, (0,), (0,))
+
+
+@given(
+    st.sets(
+        st.tuples(st.sampled_from([60, 3_600]), st.integers(1, 4), st.integers(0, 9).map(lambda n: n * 3_600)),
+        min_size=1,
+    ),
+    st.integers(1, 9),
+)
+def test_a_piece_holds_the_newest_and_no_more_than_it_may(stale: set[tuple[int, int, int]], most: int) -> None:
+    piece = next_again(stale, {60: most, 3_600: most})
+    assert max(bucket for _, _, bucket in stale) == piece.buckets[0]
+    assert 0 < len(piece.keys) <= max(most, len(piece.metrics))
+    assert len(piece.keys & stale) > 0
+    assert len(piece.metrics) <= most
