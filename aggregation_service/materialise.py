@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aggregation_service import backlog_store
@@ -41,13 +41,15 @@ class Materialiser:
         levels = [level for level in self._store.levels() if below is None or level.width < below]
         return next_window(self._skip_emptiness(levels))
 
-    def store(self, window: Window, epoch: int, stop: threading.Event, seconds: float) -> Iterator[None]:
-        """Stores a window; yields where slices are left after so many seconds, for what is more urgent.
+    def store(
+        self, window: Window, under_way: Sequence[Window], epoch: int, stop: threading.Event, seconds: float
+    ) -> Iterator[None]:
+        """Stores a window, inside those that are under way; yields where slices are left after so many seconds.
 
         What is stored moves once all slices have committed. After a crash or `stop` all of them are made again.
         """
         self._store.make_partitions(window.targets)
-        logged = unlogged(window, self._store.levels())
+        logged = unlogged(window, self._store.levels(), under_way)
         slices = self._slices(window)
         while not self._team.work(slices, lambda store, part: self._slice(store, epoch, window, logged, part),
                                   stop, seconds):  # fmt: skip
@@ -71,6 +73,7 @@ class Materialiser:
 
     def _slices(self, window: Window) -> Iterator[Slice]:
         """All devices: as many at a time as the last slices suggest."""
+        self._pace = self._pace.anew()
         first, greatest = self._store.devices()
         while True:
             devices = self._pace.step(window.end - window.start)
@@ -92,7 +95,7 @@ class Materialiser:
             self._failpoints.hit("aggregation.before_commit")
         self._failpoints.hit("aggregation.after_commit")
         count = len(readings[0])
-        self._pace = self._pace.after(part.devices, window.end - window.start, count)
+        self._pace = self._pace.after(part.devices, window.end - window.start, count, sum(map(len, rows.values())))
         self._metrics.transaction_seconds.labels(window.longest, "closed").observe(time.monotonic() - started)
         self._metrics.readings.labels("closed").inc(count)
         for width, partials in rows.items():

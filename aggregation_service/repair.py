@@ -50,7 +50,7 @@ class Repairer:
 
     def _sets(self, repair: Repair) -> Iterator[list[int]]:
         """The devices, as many at a time as the last transactions suggest."""
-        first = 0
+        first, self._pace = 0, self._pace.anew()
         while first < len(repair.devices):
             last = first + self._pace.step(repair.end - repair.start)
             yield repair.devices[first:last].tolist()
@@ -74,7 +74,7 @@ class Repairer:
             self._failpoints.hit("aggregation.repair.before_commit")
         self._failpoints.hit("aggregation.repair.after_commit")
         count = len(readings[0])
-        self._pace = self._pace.after(len(devices), repair.end - repair.start, count)
+        self._pace = self._pace.after(len(devices), repair.end - repair.start, count, sum(map(len, rows.values())))
         longest = max(level.width for level in repair.levels)
         self._metrics.transaction_seconds.labels(longest, "late").observe(time.monotonic() - started)
         self._metrics.readings.labels("late").inc(count)

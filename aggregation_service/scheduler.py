@@ -104,7 +104,7 @@ class Scheduler:
             window = self._materialiser.next_window(below)
             if window is None:
                 break
-            for _ in self._materialiser.store(window, epoch, stop, interval):
+            for _ in self._materialiser.store(window, under_way, epoch, stop, interval):
                 self._work(epoch, (*under_way, window), stop)
         late = self._repairer.run(epoch, under_way, stop, interval)
         self.more = self._fleet.run(stop, late=late, history=not under_way) or late
@@ -116,8 +116,7 @@ class Scheduler:
         if missing := sorted(set(wanted) - set(known)):
             check_divisible(sorted({*known, *wanted}))
             self._store.add_levels(missing)
-        for width in sorted({*known, *wanted}):
-            self._store.move_watermark(width, self._settings.aggregation_delay_seconds)
+        self._store.move_watermarks(sorted({*known, *wanted}), self._settings.aggregation_delay_seconds)
 
     def _report(self) -> None:
         now = time.time()

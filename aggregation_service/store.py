@@ -143,23 +143,23 @@ class Store:
                     [list(widths)],
                 )
 
-    def move_watermark(self, width: int, delay_seconds: float) -> None:
-        """Closes the buckets of a level that ended `delay_seconds` ago, by the database's clock.
+    def move_watermarks(self, widths: Sequence[int], delay_seconds: float) -> None:
+        """Closes the buckets that ended `delay_seconds` ago, by the database's clock; `widths` go from short to long.
 
-        Waits for ingesting transactions that hold the row: what they wrote is visible to the next snapshot, and
-        whoever comes after logs what is late.
+        Waits for ingesting transactions that hold the rows: what they wrote is visible to the next snapshot, and
+        whoever comes after logs what is late. At one moment for all: no day is closed before its last minute.
         """
-        self.connection.execute(
-            """
-            UPDATE watermarks SET watermark = closed.until, moved_at = now()
-            FROM (
-                SELECT to_timestamp(floor(extract(epoch FROM now() - make_interval(secs => %(delay)s)) / %(width)s)
-                    * %(width)s) AS until
-            ) AS closed
-            WHERE level = %(width)s AND watermark < closed.until
-            """,
-            {"delay": delay_seconds, "width": width},
-        )
+        row = self.connection.execute("SELECT extract(epoch FROM now())::float8").fetchone()
+        moment = (row[0] if row else 0.0) - delay_seconds
+        for width in widths:
+            until = moment // width * width
+            self.connection.execute(
+                """
+                UPDATE watermarks SET watermark = to_timestamp(%(until)s), moved_at = now()
+                WHERE level = %(level)s AND watermark < to_timestamp(%(until)s)
+                """,
+                {"until": until, "level": width},
+            )
 
     def store_until(self, levels: Iterable[tuple[int, int]]) -> None:
         """Says of (width, moment) that buckets before the moment are stored.

@@ -106,13 +106,16 @@ def _step(width: int) -> int:
     return -(-_HOUR_S // width) * width
 
 
-def unlogged(window: Window, levels: Sequence[Level]) -> Target | None:
+def unlogged(window: Window, levels: Sequence[Level], under_way: Sequence[Window] = ()) -> Target | None:
     """The buckets of the finest level whose late entries are settled by storing the window; None: there are none.
 
-    What was logged there before we read is in what we read, and no level has stored it without.
+    What was logged there before we read is in what we read, and no level has stored it without, nor does a longer
+    window that is under way.
     """
     finest = min(level.width for level in levels)
     target = next((target for target in window.targets if target.width == finest), None)
     if target is None or any(level.until is not None and level.until > target.start for level in levels):
+        return None
+    if any(longer.start < target.end and target.start < longer.end for longer in under_way):
         return None
     return target

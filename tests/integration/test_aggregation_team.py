@@ -2,7 +2,7 @@
 short."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 import pytest
@@ -130,9 +130,11 @@ def test_a_minute_within_an_hour_within_a_day(database: Database, monkeypatch: p
     events: list[tuple[str, int]] = []
     real = Materialiser.store
 
-    def recorded(self: Materialiser, window: Window, epoch: int, stop: threading.Event, _: float) -> Iterator[None]:
+    def recorded(
+        self: Materialiser, window: Window, under_way: Sequence[Window], epoch: int, stop: threading.Event, _: float
+    ) -> Iterator[None]:
         events.append(("begins", window.longest))
-        yield from real(self, window, epoch, stop, 0.0)  # looks for what is more urgent after each slice
+        yield from real(self, window, under_way, epoch, stop, 0.0)  # looks for what is more urgent after each slice
         events.append(("ends", window.longest))
 
     def closes() -> None:

@@ -124,3 +124,11 @@ def test_late_entries_are_settled_only_where_no_level_stored_the_window() -> Non
     assert unlogged(two, [level(M, D + 12 * M, D + 10 * M), level(H, D + 11 * M, D + 11 * M)]) is None
     hour = Window(D, D + H, (Target(H, D, D + H),))
     assert unlogged(hour, [level(M, D + H, D + H), level(H, D + H, D)]) is None
+
+
+def test_a_minute_inside_a_day_that_is_under_way_settles_no_late_entries() -> None:
+    """The day's slice may have read the device before."""
+    minute = Target(M, 2 * D - M, 2 * D)
+    window, levels = Window(minute.start, minute.end, (minute,)), [level(M, 2 * D, 2 * D - M), level(D, 2 * D, D)]
+    assert unlogged(window, levels, [Window(D, 2 * D, (Target(D, D, 2 * D),))]) is None
+    assert unlogged(window, levels, [Window(0, D, (Target(D, 0, D),))]) == minute
