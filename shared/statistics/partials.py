@@ -105,19 +105,17 @@ def stddevs(partials: Partials) -> Floats:
 
 def quantiles(partials: Partials, fractions: Floats) -> tuple[Floats, Floats]:
     """percentile_cont (n, f) at `fractions` (f) of 0…1, and how far in rank, of 0…1, each can be off; 0: exact."""
-    shape = len(partials), len(fractions)
-    answers, errors = np.empty(shape), np.zeros(shape)
-    starts = ragged.starts(partials.summary_length)
-    whole = summary.whole(partials.summary_length, partials.count)
-    rows = np.flatnonzero(whole)
-    for length, chosen in ragged.by_length(partials.summary_length[rows]):
-        values = ragged.matrix(partials.summary, starts[rows[chosen]], length)
-        answers[rows[chosen]] = percentiles.of_values(values, fractions)
-    if len(rows) < len(partials):
-        rows = np.flatnonzero(~whole)
-        count = partials.count[rows]
-        points_off = summary.points_off(count, partials.rank_error[rows])
-        answers[rows], errors[rows] = percentiles.of_points(
-            partials.summary, starts[rows], count, points_off, fractions
-        )
+    lengths, values = partials.summary_length, partials.summary
+    starts, whole = ragged.starts(lengths), summary.whole(lengths, partials.count)
+    if whole.all():
+        return percentiles.of_values(values, starts, lengths, fractions), np.zeros((len(lengths), len(fractions)))
+    points_off = summary.points_off(partials.count, partials.rank_error)
+    if not whole.any():
+        return percentiles.of_points(values, starts, partials.count, points_off, fractions)
+    answers, errors = np.zeros((2, len(lengths), len(fractions)))
+    answers[whole] = percentiles.of_values(values, starts[whole], lengths[whole], fractions)
+    some = ~whole
+    answers[some], errors[some] = percentiles.of_points(
+        values, starts[some], partials.count[some], points_off[some], fractions
+    )
     return answers, errors

@@ -10,12 +10,16 @@ from shared.statistics import summary
 from shared.statistics.ragged import Floats, Ints
 
 
-def of_values(rows: Floats, fractions: Floats) -> Floats:
-    """percentile_cont (n, f) at `fractions` (f) of rows (n, count) that hold all values, sorted along axis 1."""
-    last = rows.shape[1] - 1
+def of_values(values: Floats, start: Ints, count: Ints, fractions: Floats) -> Floats:
+    """percentile_cont (n, f) at `fractions` (f) of summaries that hold all of their `count` (n) readings.
+
+    They begin at `start` (n) in `values`.
+    """
+    last = (count - 1)[:, None]
     at = fractions * last
     below = at.astype(np.int64)
-    return interpolate(rows[:, below], rows[:, np.minimum(below + 1, last)], at - below)
+    low, high = values[start[:, None] + np.array([below, np.minimum(below + 1, last)])]
+    return interpolate(low, high, at - below)
 
 
 def of_points(values: Floats, start: Ints, count: Ints, points_off: Ints, fractions: Floats) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.statistics import Partials, merge, quantiles
+from shared.statistics.partials import concatenate
 from shared.statistics.summary import MOST_VALUES, NAMED, STEPS
 from tests.unit.statistics.samples import DISTRIBUTIONS, Floats, rank_error, rolled
 from tests.unit.statistics.test_rollup import assert_same_bytes
@@ -45,6 +46,7 @@ def judge(row: Partials, values: Floats, asked: Floats) -> None:
     answers, errors = quantiles(row, asked)
     for answer, error, fraction in zip(answers[0].tolist(), errors[0].tolist(), asked.tolist(), strict=True):
         assert error <= MOST
+        assert values.min() <= answer <= values.max()
         if len(values) > 1:
             assert rank_error(values, answer, fraction) <= error + ROUNDING
     assert (errors <= row.rank_error).all()
@@ -82,6 +84,16 @@ def test_named_percentiles_of_one_bucket_are_exact_and_of_others_off_by_half_a_g
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(answers[0], np.percentile(values, np.array(NAMED)), rtol=1e-9, atol=1e-300)
     judge(row, values, np.array([0.3333, 0.12345, 0.00001, 0.99999]))
+
+
+@given(st.lists(st.tuples(st.integers(1, 90), st.booleans()), min_size=1, max_size=12), fractions)
+def test_rows_that_are_asked_together_answer_as_each_alone(rows: list[tuple[int, bool]], asked: Floats) -> None:
+    generator = np.random.default_rng(5)
+    parts = [rolled(generator.normal(size=2_500 if large else size)) for size, large in rows]
+    answers, errors = quantiles(concatenate(parts), asked)
+    for number, part in enumerate(parts):
+        alone = quantiles(part, asked)
+        assert (alone[0][0].tobytes(), alone[1][0].tobytes()) == (answers[number].tobytes(), errors[number].tobytes())
 
 
 def test_an_answer_between_equal_points_is_exact() -> None:
