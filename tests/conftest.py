@@ -19,6 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--long", action="store_true", help="faults last as long as in the field (`make faults`)")
     group.addoption("--faults-json", metavar="FILE", help="write the table of faults as JSON lines")
+    longer = parser.getgroup("model")
+    longer.addoption("--model-examples", type=int, default=6, metavar="N", help="how long the model of statistics runs")
 
 
 def pytest_configure(config: pytest.Config) -> None:
