@@ -49,12 +49,12 @@ class Rebuild:
             for some, behind in self._slices(devices, position.device if day == position.day else 0):
                 then = Position(following) if behind is None else Position(day, behind)
                 counts = self._tried(job, targets, some, then)
-                self._pace = self._pace.after(len(some), DAY_S, counts.readings)
+                self._pace = self._pace.after(len(some), DAY_S, counts.readings, counts.compared)
                 advance(len(some), counts.readings)
 
     def _slices(self, devices: Sequence[int], first: int) -> Iterator[tuple[list[int], int | None]]:
         """Devices from the id `first` on, as many at a time as the pace says, and the next one's id."""
-        left = [device for device in devices if device >= first]
+        left, self._pace = [device for device in devices if device >= first], self._pace.anew()
         while left:
             taken = self._pace.step(DAY_S)
             some, left = left[:taken], left[taken:]
