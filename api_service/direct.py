@@ -18,7 +18,9 @@ Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 class Direct:
     """In front of the app: requests of some methods and paths go straight to their endpoints."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute], handlers: Mapping[int | type[Exception], Handler]) -> None:
+    def __init__(
+        self, app: ASGIApp, routes: Iterable[BaseRoute], handlers: Mapping[int | type[Exception], Handler]
+    ) -> None:
         self._app, self._handlers = app, handlers
         own = [route for route in routes if isinstance(route, APIRoute)]
         self._routes = {(method, route.path): route for route in own for method in route.methods or ()}

@@ -16,7 +16,7 @@ from api_service.query import statistics_store as store
 from api_service.query.answer import Answer
 from api_service.query.memory import Memory, Shape, Shelf
 from api_service.query.page import Asked
-from api_service.query.plan import Micros, Range
+from api_service.query.plan import EVER, Level, Micros, Range
 from api_service.query.question import Question, Span
 from api_service.query.statistics_store import Frame, Named
 from api_service.query.tile import Series
@@ -48,11 +48,12 @@ class Ticket:
 class Line:
     """A series of a question: its rows by their bucket's number, empty where there is none.
 
-    `shelf`: where rows may be kept; None: late readings wait for the device.
+    `shelf`: where the rows of the buckets `kept` are or may be put.
     """
 
     series: Series
-    shelf: Shelf | None
+    shelf: Shelf
+    kept: frozenset[int]
     rows: dict[int, bytes]
 
 
@@ -99,7 +100,8 @@ class Batch:
         self._known: dict[str, Named] = {}
         self._costs: dict[int, int] = {}  # of one series, by the id of its span
         self._as_of, self._closed_until = times.micros_of(frame.as_of), frame.closed_until()
-        self._stored_until = min((level.until for level in frame.levels()[:1]), default=-(2**62))
+        finest = next(iter(frame.levels()), Level(0, -EVER))
+        self._finest, self._stored_until = finest.width, finest.until
 
     async def answer(self, tickets: Sequence[Ticket]) -> None:
         """Tells each its answer, problem, or None if it is too large."""
@@ -128,8 +130,9 @@ class Batch:
             except Problem as problem:
                 ticket.tell(problem)
                 continue
-            work = Work(ticket, spans[when], self._lines(ticket, spans[when]))
-            if self._small(work):
+            span = spans[when]
+            work = Work(ticket, span, self._lines(ticket, span)) if span.buckets <= asked.limit else None
+            if work is not None and self._small(work):
                 yield work
             else:
                 ticket.tell(None)
@@ -139,19 +142,25 @@ class Batch:
         percentiles = tuple(map(questions.percentile_name, asked.percentiles))
         # The one bucket of `none` ends where the range does.
         bucket = span.bucket.name if span.bucket.seconds else f"none {span.end}"
-        low, high = span.whole(self._stored_until)
+        whole = frozenset(range(*span.whole(self._stored_until)))
         for name in sorted(asked.device_ids):
             device = self._known[name]
+            kept = whole - self._behind(device, span)
             metrics = {m: i for layout in device.layouts for m, i in self._memory.layouts[layout].items()}
             for metric in sorted(metrics.keys() & set(asked.metrics) if asked.metrics else metrics):
-                series, shelf, there = Series(name, metric, ((device.id, metrics[metric]),)), None, {}
-                if low < high and not device.dirty:
-                    shape = Shape(device.id, metric, bucket, asked.tz, percentiles, asked.fill, ticket.media_type)
-                    shelf = self._memory.shelf(shape, device.revision)
-                    kept = shelf.rows
-                    there = {n: kept[start] for n, start in enumerate(span.starts[low:high], low) if start in kept}
-                lines.append(Line(series, shelf, there))
+                shape = Shape(device.id, metric, bucket, asked.tz, percentiles, asked.fill, ticket.media_type)
+                shelf = self._memory.shelf(shape, device.revision) if kept else Shelf(device.revision)
+                there = {n: shelf.rows[span.starts[n]] for n in kept if span.starts[n] in shelf.rows}
+                lines.append(Line(Series(name, metric, ((device.id, metrics[metric]),)), shelf, kept, there))
         return lines
+
+    def _behind(self, device: Named, span: Span) -> frozenset[int]:
+        """The buckets from the first to the last in which late readings wait."""
+        if device.dirty_from is None or device.dirty_last is None:
+            return frozenset()
+        until = times.micros_of(device.dirty_last) + self._finest
+        first = np.searchsorted(span.edges, times.micros_of(device.dirty_from), "right") - 1
+        return frozenset(range(int(first), int(np.searchsorted(span.edges, until, "left"))))
 
     def _small(self, work: Work) -> bool:
         span, lines = work.span, work.lines
@@ -185,14 +194,14 @@ class Batch:
         made = rows.make(read, list(series.values()), span.edges, asked.question, self._closed_until)
         texts = rendering.render(made, asked.question, need.media_type)
         found = {(r.device_id, r.metric, r.start): (text, r.final) for r, text in zip(made, texts, strict=True)}
-        whole, numbers = range(*span.whole(self._stored_until)), np.flatnonzero(need.buckets).tolist()
+        numbers = np.flatnonzero(need.buckets).tolist()
         for work, line in need.lines:
             for number in numbers:
                 start = span.starts[number]
                 text, final = found.get((line.series.device_id, line.series.metric, start), (b"", True))
                 line.rows[number] = text
                 work.final &= final
-                if line.shelf is not None and number in whole:
+                if number in line.kept:
                     self._memory.keep(line.shelf, start, text)
 
     def _seen(self, need: Need) -> tile.Known | None:

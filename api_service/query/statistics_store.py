@@ -60,7 +60,8 @@ ORDER BY page.device_id
 _NAMED = """
 SELECT d.device_id, d.id, coalesce(r.revision, 0) AS revision,
     ARRAY(SELECT layout FROM device_layouts dl WHERE dl.device = d.id) AS layouts,
-    EXISTS (SELECT FROM dirty WHERE device = d.id) AS dirty
+    (SELECT min(bucket) FROM dirty WHERE device = d.id) AS dirty_from,
+    (SELECT max(bucket) FROM dirty WHERE device = d.id) AS dirty_last
 FROM devices d LEFT JOIN device_revisions r ON r.device = d.id
 WHERE d.device_id = ANY (%s)
 """
@@ -156,13 +157,22 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A device, how often its stored statistics were changed afterwards (0: never), and whether late readings wait."""
+    """A device, how often its stored statistics were changed afterwards (0: never), and where late readings wait.
+
+    `dirty_from`, `dirty_last`: the first and the last bucket of the finest level that has some.
+    """
 
     device_id: str
     id: int
     revision: int
     layouts: list[int]
-    dirty: bool
+    dirty_from: datetime | None
+    dirty_last: datetime | None
+
+    @property
+    def dirty(self) -> bool:
+        """Whether any wait."""
+        return self.dirty_from is not None
 
 
 async def frame(connection: psycopg.AsyncConnection) -> Frame:

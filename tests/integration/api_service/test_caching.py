@@ -51,6 +51,35 @@ def test_a_late_event_is_in_the_next_answer_before_and_after_it_is_stored(
     assert len({answer.headers["ETag"] for answer in (first, dirty, stored)}) == 3
 
 
+def test_only_the_buckets_that_late_data_waits_in_are_read_again(
+    hours: Warehouse, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    keep = Memory.keep
+
+    def noted(self: Memory, shelf: Shelf, start: int, row: bytes) -> None:
+        kept.append((start - START) // HOUR)
+        keep(self, shelf, start, row)
+
+    monkeypatch.setattr(Memory, "keep", noted)
+    client = serve()
+    hours.add_late([("a", START + 2 * HOUR + 1, {"m": 0.5}), ("a", START + 3 * HOUR + 1, {"m": 0.5})])
+    for _ in range(2):
+        assert counts(client.get("/stats", params=ASKED)) == [60, 60, 61, 61, 60, 60]
+    assert kept == [0, 1, 4, 5]
+
+
+def test_late_data_in_a_minute_that_the_range_cuts(hours: Warehouse, serve: Serve) -> None:
+    client = serve()
+    cut = {**ASKED, "from": "2025-05-01T01:00:30Z", "to": "2025-05-01T02:00:30Z", "bucket": "none"}
+    for _ in range(2):
+        assert counts(client.get("/stats", params=cut)) == [60]
+    hours.add_late([("a", START + HOUR + 45 * MICROS, {"m": 0.5}), ("a", START + HOUR + 15 * MICROS, {"m": 0.5})])
+    hours.add_late([("a", START + 2 * HOUR + 15 * MICROS, {"m": 0.5})])
+    for _ in range(2):
+        assert counts(client.get("/stats", params=cut)) == [62]
+
+
 def test_without_revisions_a_stale_row_would_be_answered(
     hours: Warehouse, serve: Serve, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
