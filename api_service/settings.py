@@ -47,6 +47,6 @@ class ApiSettings(ServiceSettings, DatabaseSettings):
         256 * 1024 * 1024, ge=1024 * 1024, description="most bytes of events that a page of /stats may read"
     )
     stats_cache_bytes: int = Field(
-        64 * 1024 * 1024, ge=0, description="memory for rows of closed buckets that were asked for; 0: none are kept"
+        256 * 1024 * 1024, ge=0, description="memory for rows of closed buckets that were asked for; 0: none are kept"
     )
     stats_timeout_seconds: float = Field(10.0, ge=0.1, le=300, description="a database query is given up after so long")
