@@ -18,6 +18,8 @@ from shared.statistics.readings import Readings
 
 Ints = npt.NDArray[np.int64]
 
+_MANY = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -54,6 +56,13 @@ class Cells:
     def of(self, device: npt.NDArray[np.integer], metric: npt.NDArray[np.integer], time: Micros) -> Ints:
         """Cells (n); −1: of no series here. A time before the first cut counts as the first bucket's."""
         key = (device.astype(np.int64) << 32) | metric.astype(np.int64)
+        if len(key) > _MANY:
+            first = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]) | (time[1:] != time[:-1])])
+            if len(first) < len(key) // 4:  # all devices' raw readings: their time is that of the range they are from
+                return np.repeat(self._found(key[first], time[first]), np.diff(first, append=len(key)))
+        return self._found(key, time)
+
+    def _found(self, key: Ints, time: Micros) -> Ints:
         at = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
         buckets = len(self._cuts) - 1
         bucket = np.clip(np.searchsorted(self._cuts, time, "right") - 1, 0, buckets - 1)
