@@ -34,7 +34,7 @@ class Materialiser:
         self._team = team
         self._metrics = metrics
         self._failpoints = failpoints
-        self._pace = Pace(chunk_readings)
+        self._chunk = chunk_readings
 
     def next_window(self, below: int | None) -> Window | None:
         """What is to be stored next of the levels that are shorter than `below`; None: nothing."""
@@ -50,9 +50,13 @@ class Materialiser:
         """
         self._store.make_partitions(window.targets)
         logged = unlogged(window, self._store.levels(), under_way)
-        slices = self._slices(window)
-        while not self._team.work(slices, lambda store, part: self._slice(store, epoch, window, logged, part),
-                                  stop, seconds):  # fmt: skip
+        pace = Pace(self._chunk, window.end - window.start)
+
+        def do(store: Store, part: Slice) -> None:
+            pace.learn(part.devices, *self._slice(store, epoch, window, logged, part))
+
+        slices = self._slices(pace)
+        while not self._team.work(slices, do, stop, seconds):
             if stop.is_set():
                 return
             yield
@@ -71,19 +75,19 @@ class Materialiser:
         self._store.store_until([(level.width, level.until) for level in changed if level.until is not None])
         return [moved.get(level.width, level) for level in levels]
 
-    def _slices(self, window: Window) -> Iterator[Slice]:
+    def _slices(self, pace: Pace) -> Iterator[Slice]:
         """All devices: as many at a time as the last slices suggest."""
-        self._pace = self._pace.anew()
         first, greatest = self._store.devices()
         while True:
-            devices = self._pace.step(window.end - window.start)
+            devices = pace.step()
             if first + devices > greatest:
                 yield Slice(first, None, greatest + 1 - first)
                 return
             yield Slice(first, first + devices, devices)
             first += devices
 
-    def _slice(self, store: Store, epoch: int, window: Window, logged: Target | None, part: Slice) -> None:
+    def _slice(self, store: Store, epoch: int, window: Window, logged: Target | None, part: Slice) -> tuple[int, int]:
+        """In one transaction; returns how many readings were read and how many rows were made of them."""
         started = time.monotonic()
         with store.changing(epoch) as change:
             readings = store.readings_of_range(window.start, window.end, part.first, part.last)
@@ -94,9 +98,5 @@ class Materialiser:
                 backlog_store.clear(store.connection, logged.start, logged.end, part.first, part.last)
             self._failpoints.hit("aggregation.before_commit")
         self._failpoints.hit("aggregation.after_commit")
-        count = len(readings[0])
-        self._pace = self._pace.after(part.devices, window.end - window.start, count, sum(map(len, rows.values())))
         self._metrics.transaction_seconds.labels(window.longest, "closed").observe(time.monotonic() - started)
-        self._metrics.readings.labels("closed").inc(count)
-        for width, partials in rows.items():
-            self._metrics.rows.labels(width, "closed").inc(len(partials))
+        return self._metrics.made("closed", readings, rows)

@@ -1,6 +1,11 @@
 """What the aggregation service tells Prometheus; declared here and nowhere else."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.statistics import Partials
+from shared.statistics.readings import Readings
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -51,3 +56,10 @@ class Metrics:
         self.failures = Counter(
             "aggregation_failures_total", "Runs that the database ended and that are tried again.", registry=registry
         )
+
+    def made(self, reason: str, readings: Readings, rows: Mapping[int, Partials]) -> tuple[int, int]:
+        """Counts what a transaction read and the rows, by level, that it made; returns both numbers."""
+        self.readings.labels(reason).inc(len(readings[0]))
+        for width, partials in rows.items():
+            self.rows.labels(width, reason).inc(len(partials))
+        return len(readings[0]), sum(map(len, rows.values()))

@@ -1,33 +1,27 @@
 """How much a transaction takes on."""
 
-from dataclasses import dataclass
-
+_UNKNOWN = 50  # readings a second that a device is taken to have until one was read
 _GROWTH = 8
 _ROW = 10  # readings that a row of statistics is as large as, while it is made
 
 
-@dataclass(frozen=True, slots=True)
 class Pace:
-    """How many devices fit in a transaction, by what a device had in a second before.
+    """How many devices of a range of time fit in a transaction, by what those before them had.
 
     Rows weigh too: where hardly more than one reading falls in a bucket, they are what fills the memory.
     """
 
-    readings: int  # wanted at a time
-    density: float | None = None  # readings, and rows as so many readings, per device and second
-    devices: int = 0  # taken the last time
+    def __init__(self, readings: int, seconds: int) -> None:
+        """`readings` are wanted at a time, of a range of so many seconds."""
+        self._wanted = readings
+        self._weight: float = _UNKNOWN * seconds  # of a device, in readings
+        self._most: float = float("inf")
 
-    def step(self, seconds: int) -> int:
-        """Devices to take next for a range of so many seconds: one, then at most a few times more than before."""
-        most = max(1, self.devices * _GROWTH)
-        if not self.density:
-            return most
-        return max(1, min(most, int(self.readings / (self.density * seconds))))
+    def step(self) -> int:
+        """Devices to take next: few at first, then at most some times more than before."""
+        return int(max(1, min(self._most, self._wanted / max(self._weight, 1e-6))))
 
-    def anew(self) -> "Pace":
-        """For another range of time, which may hold far more than the last one did."""
-        return Pace(self.readings)
-
-    def after(self, devices: int, seconds: int, readings: int, rows: int) -> "Pace":
-        """What to go by after a transaction that read so many readings and made so many rows."""
-        return Pace(self.readings, (readings + _ROW * rows) / (max(1, devices) * seconds), max(1, devices))
+    def learn(self, devices: int, readings: int, rows: int) -> None:
+        """A transaction read so many readings of so many devices, and made so many rows."""
+        self._weight = (readings + _ROW * rows) / devices
+        self._most = devices * _GROWTH

@@ -27,7 +27,7 @@ class Repairer:
         self._team = team
         self._metrics = metrics
         self._failpoints = failpoints
-        self._pace = Pace(chunk_readings)
+        self._chunk = chunk_readings
 
     def run(self, epoch: int, under_way: Sequence[Window], stop: threading.Event, seconds: float) -> bool:
         """A round through the log, of about so many seconds; what is logged meanwhile waits for the next one.
@@ -39,25 +39,33 @@ class Repairer:
         waiting = backlog_store.waiting(self._store.connection, spans(levels, under_way), _ROUND)
         found = repairs(levels, waiting, under_way)
         for repair in found:
-            self._store.make_partitions(Target(level.width, repair.start, repair.end) for level in repair.levels)
             # One range after the other: two that change the same device at once would be in each other's way.
-            left = deadline - time.monotonic()
-            if not self._team.work(
-                self._sets(repair), lambda store, devices: self._repair(store, epoch, repair, devices), stop, left  # noqa: B023  called here
-            ):  # fmt: skip
+            if not self._range(epoch, repair, stop, deadline - time.monotonic()):
                 return not stop.is_set()
         return bool(found) and len(waiting) == _ROUND
 
-    def _sets(self, repair: Repair) -> Iterator[list[int]]:
+    def _range(self, epoch: int, repair: Repair, stop: threading.Event, seconds: float) -> bool:
+        self._store.make_partitions(Target(level.width, repair.start, repair.end) for level in repair.levels)
+        pace = Pace(self._chunk, repair.end - repair.start)
+
+        def do(store: Store, devices: list[int]) -> None:
+            pace.learn(len(devices), *self._repair(store, epoch, repair, devices))
+
+        return self._team.work(self._sets(repair, pace), do, stop, seconds)
+
+    def _sets(self, repair: Repair, pace: Pace) -> Iterator[list[int]]:
         """The devices, as many at a time as the last transactions suggest."""
-        first, self._pace = 0, self._pace.anew()
+        first = 0
         while first < len(repair.devices):
-            last = first + self._pace.step(repair.end - repair.start)
+            last = first + pace.step()
             yield repair.devices[first:last].tolist()
             first = last
 
-    def _repair(self, store: Store, epoch: int, repair: Repair, devices: list[int]) -> None:
-        """Reads, stores and clears in one snapshot: an event that commits meanwhile has an entry of its own."""
+    def _repair(self, store: Store, epoch: int, repair: Repair, devices: list[int]) -> tuple[int, int]:
+        """Reads, stores and clears in one snapshot: an event that commits meanwhile has an entry of its own.
+
+        Returns how many readings were read and how many rows were made of them.
+        """
         started = time.monotonic()
         with store.changing(epoch) as change:
             entries = backlog_store.take(store.connection, repair.start, repair.end, devices)
@@ -73,10 +81,6 @@ class Repairer:
             change.replace(rows)
             self._failpoints.hit("aggregation.repair.before_commit")
         self._failpoints.hit("aggregation.repair.after_commit")
-        count = len(readings[0])
-        self._pace = self._pace.after(len(devices), repair.end - repair.start, count, sum(map(len, rows.values())))
         longest = max(level.width for level in repair.levels)
         self._metrics.transaction_seconds.labels(longest, "late").observe(time.monotonic() - started)
-        self._metrics.readings.labels("late").inc(count)
-        for width, partials in rows.items():
-            self._metrics.rows.labels(width, "late").inc(len(partials))
+        return self._metrics.made("late", readings, rows)

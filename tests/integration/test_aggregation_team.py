@@ -262,7 +262,7 @@ def test_rows_that_are_made_again_after_a_crash_raise_the_revision_of_their_devi
     with database.connect() as connection:
         connection.execute("UPDATE materialized SET until = to_timestamp(%s) WHERE level = 3600", [DAY])
         connection.execute("DELETE FROM stats WHERE level = 3600 AND device > 1")
-    run(database)
+    run(database, aggregation_chunk_readings=1_000)  # a slice a device
     assert rows(database, "SELECT device, revision FROM device_revisions") == [(1, 1)]
     verified(database)
 

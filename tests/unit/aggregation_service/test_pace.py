@@ -1,26 +1,28 @@
 from aggregation_service.pace import Pace
 
+M, D = 60, 86_400
+
 
 def test_pace_starts_small_and_settles_on_the_readings_wanted() -> None:
-    pace = Pace(1_000_000)
-    assert pace.step(1_000) == 1  # nothing is known: a device may hold more than fits in memory many times over
-    pace = pace.after(1, 1_000, 4_000, 0)  # 4 readings a second
-    assert pace.step(1_000) == 8  # at most eightfold
-    pace = pace.after(128, 1_000, 128 * 4_000, 0)
-    assert pace.step(1_000) == 250
-    assert pace.step(100_000) == 2
-    assert pace.step(10_000_000) == 1
-    assert pace.after(250, 1_000, 0, 0).step(1_000) == 2_000  # nothing there: grow
+    pace = Pace(1_000_000, 1_000)
+    assert pace.step() == 20  # nothing is known: a device may have 50 a second
+    pace.learn(20, 20 * 4_000, 0)  # it is 4 a second
+    assert pace.step() == 160  # at most eightfold
+    pace.learn(160, 160 * 4_000, 0)
+    assert pace.step() == 250
+    pace.learn(250, 0, 0)  # nothing there: grow
+    assert pace.step() == 2_000
+    pace.learn(1, 5_000_000, 0)
+    assert pace.step() == 1
+
+
+def test_pace_knows_nothing_of_a_range_but_its_length() -> None:
+    assert (Pace(1_000_000, M).step(), Pace(1_000_000, D).step()) == (333, 1)
 
 
 def test_rows_weigh_too_where_hardly_a_reading_falls_in_each() -> None:
-    pace = Pace(1_000_000).after(128, 86_400, 128 * 5_760, 128 * 5_760)  # a reading a minute and metric
-    assert pace.step(86_400) == 15
-    assert pace.after(15, 86_400, 15 * 5_760, 0).step(86_400) == 120
-
-
-def test_pace_begins_each_range_of_time_anew() -> None:
-    # A day that has but its first hour, then a whole one: 24 times as many readings a device.
-    pace = Pace(1_000_000).after(128, 86_400, 128 * 14_400, 128 * 244)
-    assert pace.step(86_400) > 24
-    assert pace.anew().step(86_400) == 1
+    pace = Pace(1_000_000, D)
+    pace.learn(128, 128 * 5_760, 128 * 5_760)  # a reading a minute and metric
+    assert pace.step() == 15
+    pace.learn(15, 15 * 5_760, 0)
+    assert pace.step() == 120
