@@ -16,11 +16,13 @@ from api_service.query import statistics_store as store
 from api_service.query.answer import Answer
 from api_service.query.memory import Memory, Shape, Shelf
 from api_service.query.page import Asked
-from api_service.query.plan import EVER, Level, Micros, Range
+from api_service.query.plan import EVER, Micros, Range
 from api_service.query.question import Question, Span
 from api_service.query.statistics_store import Frame, Named
 from api_service.query.tile import Series
+from api_service.query.times import SECOND
 from api_service.settings import ApiSettings
+from shared.statistics.buckets import Bucket
 
 _MOST_COST = 20_000  # stored statistics of one question
 
@@ -100,8 +102,7 @@ class Batch:
         self._known: dict[str, Named] = {}
         self._costs: dict[int, int] = {}  # of one series, by the id of its span
         self._as_of, self._closed_until = times.micros_of(frame.as_of), frame.closed_until()
-        finest = next(iter(frame.levels()), Level(0, -EVER))
-        self._finest, self._stored_until = finest.width, finest.until
+        self._levels = frame.levels()
 
     async def answer(self, tickets: Sequence[Ticket]) -> None:
         """Tells each its answer, problem, or None if it is too large."""
@@ -142,7 +143,7 @@ class Batch:
         percentiles = tuple(map(questions.percentile_name, asked.percentiles))
         # The one bucket of `none` ends where the range does.
         bucket = span.bucket.name if span.bucket.seconds else f"none {span.end}"
-        whole = frozenset(range(*span.whole(self._stored_until)))
+        whole = frozenset(range(*span.whole(self._stored_until(span.bucket))))
         for name in sorted(asked.device_ids):
             device = self._known[name]
             kept = whole - self._behind(device, span)
@@ -154,11 +155,16 @@ class Batch:
                 lines.append(Line(Series(name, metric, ((device.id, metrics[metric]),)), shelf, kept, there))
         return lines
 
+    def _stored_until(self, bucket: Bucket) -> int:
+        """Before it, no level will yet be stored of which such a bucket is made."""
+        own = [level.until for level in self._levels if not bucket.seconds or level.width <= bucket.seconds * SECOND]
+        return min(own, default=-EVER)
+
     def _behind(self, device: Named, span: Span) -> frozenset[int]:
         """The buckets from the first to the last in which late readings wait."""
         if device.dirty_from is None or device.dirty_last is None:
             return frozenset()
-        until = times.micros_of(device.dirty_last) + self._finest
+        until = times.micros_of(device.dirty_last) + (self._levels[0].width if self._levels else 0)
         first = np.searchsorted(span.edges, times.micros_of(device.dirty_from), "right") - 1
         return frozenset(range(int(first), int(np.searchsorted(span.edges, until, "left"))))
 

@@ -69,6 +69,19 @@ def test_only_the_buckets_that_late_data_waits_in_are_read_again(
     assert kept == [0, 1, 4, 5]
 
 
+def test_a_day_is_not_remembered_before_it_is_stored_itself(hours: Warehouse, serve: Serve) -> None:
+    hours.add([("a", START + hour * HOUR, {"m": 1.0}) for hour in range(6, 30)])
+    hours.connection.execute("TRUNCATE stats")
+    hours.store(START + 30 * HOUR)
+    hours.connection.execute("UPDATE materialized SET until = '2025-05-01' WHERE level = 86400")
+    hours.connection.execute("UPDATE stats SET late = 3 WHERE level = 86400")  # what the day's own row says
+    client = serve()
+    day = {**ASKED, "to": "2025-05-02T00:00:00Z", "bucket": "1d"}
+    assert [row["late"] for row in client.get("/stats", params=day).json()["rows"]] == [0]
+    hours.connection.execute("UPDATE materialized SET until = '2025-05-02' WHERE level = 86400")
+    assert [row["late"] for row in client.get("/stats", params=day).json()["rows"]] == [3]
+
+
 def test_late_data_in_a_minute_that_the_range_cuts(hours: Warehouse, serve: Serve) -> None:
     client = serve()
     cut = {**ASKED, "from": "2025-05-01T01:00:30Z", "to": "2025-05-01T02:00:30Z", "bucket": "none"}
