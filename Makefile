@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops dev
 
-.PHONY: help setup demo up down status reset doctor lint types test faults bench env-example lock
+.PHONY: help setup demo up down status reset doctor lint types test faults bench figures env-example lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -57,6 +57,9 @@ faults: setup ## every fault at its full length, with a table of what was lost (
 
 bench: setup ## benchmarks as JSON lines, each beside its limit of the same run (ONLY=latency,memory,…: some of them)
 	@exec $(BIN)/python -m tests.benchmarks $(ONLY)
+
+figures: setup ## measure and draw the pictures of docs/statistics.md again
+	$(BIN)/python -m tests.figures
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

@@ -274,9 +274,7 @@ class Pipeline(RuleBasedStateMachine):
         found: dict[tuple[str | None, str, int], dict[str, Any]] = {}
         parameters = dict(asked)
         while True:
-            answer = self.api.get("/stats", params=parameters)
-            assert answer.status_code == 200, (answer.text, asked)
-            page = answer.json()
+            page = self.get(parameters)
             for row in page["rows"]:
                 key = (row["device_id"], row["metric"], _micros(row["start"]))
                 assert key not in found
@@ -284,6 +282,15 @@ class Pipeline(RuleBasedStateMachine):
             if page["next_cursor"] is None:
                 return found
             parameters = {"cursor": page["next_cursor"], "limit": asked["limit"]}
+
+    def get(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """A page; a busy machine may take a second try."""
+        for _ in range(5):
+            answer = self.api.get("/stats", params=parameters)
+            if answer.status_code != 503:
+                break
+        assert answer.status_code == 200, (answer.text, parameters)
+        return dict(answer.json())
 
 
 def _marks(connection: psycopg.Connection, table: str, column: str) -> dict[int, int]:
