@@ -32,7 +32,7 @@ class Rebuild:
     def __init__(self, store: Store, failpoints: Failpoints, chunk_readings: int = CHUNK_READINGS) -> None:
         self._store = store
         self._failpoints = failpoints
-        self._pace = Pace(chunk_readings)
+        self._chunk = chunk_readings
 
     def run(self, job: Job, days: Sequence[int], devices: Sequence[int], advance: Advance) -> None:
         """All days that are left, of these devices (ids, in order).
@@ -46,17 +46,19 @@ class Rebuild:
         for day, following in pairwise([*days, job.range.whole()[1]]):
             targets = job.range.targets(day, levels)
             self._store.make_partitions(targets)
-            for some, behind in self._slices(devices, position.device if day == position.day else 0):
+            pace = Pace(self._chunk, DAY_S)
+            for some, behind in self._slices(devices, position.device if day == position.day else 0, pace):
                 then = Position(following) if behind is None else Position(day, behind)
                 counts = self._tried(job, targets, some, then)
-                self._pace = self._pace.after(len(some), DAY_S, counts.readings, counts.compared)
+                pace.learn(len(some), counts.readings, counts.compared)
                 advance(len(some), counts.readings)
 
-    def _slices(self, devices: Sequence[int], first: int) -> Iterator[tuple[list[int], int | None]]:
+    @staticmethod
+    def _slices(devices: Sequence[int], first: int, pace: Pace) -> Iterator[tuple[list[int], int | None]]:
         """Devices from the id `first` on, as many at a time as the pace says, and the next one's id."""
-        left, self._pace = [device for device in devices if device >= first], self._pace.anew()
+        left = [device for device in devices if device >= first]
         while left:
-            taken = self._pace.step(DAY_S)
+            taken = pace.step()
             some, left = left[:taken], left[taken:]
             yield some, left[0] if left else None
 
