@@ -24,7 +24,7 @@ _POWERS = 10.0 ** np.arange(_EXPONENTS)
 _LARGEST = 2.0**51  # of a whole number: times 10ᵉ is then less than ½ off, and rounds to it
 _WIDTHS = (1, 2, 4)
 _SAMPLES = 5
-_AT_ONCE = 200_000  # readings: what stays in the processor's cache
+_AT_ONCE = 200_000  # readings, or octets: what stays in the processor's cache
 _HEAD, _FIRST = 1, 8
 
 
@@ -58,9 +58,12 @@ def unpack(packed: Bytes, octets: Ints) -> tuple[Floats, Ints]:
     width, exponent = head & 15, head >> 4
     lengths = np.where(width == 0, (octets - _HEAD) // 8, (octets - _HEAD - _FIRST) // np.maximum(width, 1) + 1)
     readings, at = np.empty(int(lengths.sum())), ragged.starts(lengths)
-    for key, chosen in ragged.by_length(octets * 16 + width):
-        body = ragged.matrix(packed, start[chosen], key // 16)[:, _HEAD:]
-        ragged.put(readings, at[chosen], _read(body, key % 16, exponent[chosen]))
+    for key, same in ragged.by_length(octets * 16 + width):
+        at_once = 16 * _AT_ONCE // key + 1
+        for first in range(0, len(same), at_once):
+            chosen = same[first : first + at_once]
+            body = ragged.matrix(packed, start[chosen], key // 16)[:, _HEAD:]
+            ragged.put(readings, at[chosen], _read(body, key % 16, exponent[chosen]))
     return readings, lengths
 
 
