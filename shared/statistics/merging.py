@@ -24,11 +24,13 @@ def merge(parts: Sequence[Partials]) -> Partials:
         return rows if groups.order is None else rows.take(groups.order)
     if groups.order is not None:
         rows = rows.take(groups.order)
-    start, n = groups.start, len(groups.start)
-    numbers = {name: np.empty(n) for name in ("sum", "sum_error", "deviation")}
+    start = groups.start
+    numbers = {name: getattr(rows, name)[start] for name in ("sum", "sum_error", "deviation")}
     low, high = np.minimum.reduceat(rows.min, start), np.maximum.reduceat(rows.max, start)
     mean, mean_error = moments.means(rows.sum, rows.sum_error, rows.count)
     for members, group_rows in ragged.by_length(groups.length):
+        if members == 1:
+            continue  # they stay as they are
         at = start[group_rows][:, None] + np.arange(members)
         count = rows.count[at]
         whole = moments.combined(rows.sum[at], rows.sum_error[at], count)

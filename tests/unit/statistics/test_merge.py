@@ -127,6 +127,17 @@ def test_rows_of_other_keys_stay_as_they_are() -> None:
     assert_same_bytes(merged.take(np.array([2])), merge(rows[2:4]))
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 12), st.booleans()), min_size=1, max_size=12))
+def test_a_merged_row_does_not_depend_on_the_other_rows(members: list[tuple[int, int, bool]]) -> None:
+    generator = np.random.default_rng(6)
+    rows = [
+        rolled(generator.lognormal(0, 9, 2_500 if large else size), device=device) for device, size, large in members
+    ]
+    together = merge(rows)
+    for number, device in enumerate(together.device.tolist()):
+        assert_same_bytes(together.take(np.array([number])), merge([row for row in rows if row.device[0] == device]))
+
+
 def test_late_readings_add_up() -> None:
     row = rolled(np.array([1.0]))
     late = Partials(**{name: getattr(row, name) for name in Partials.__slots__ if name != "late"}, late=np.array([2]))
