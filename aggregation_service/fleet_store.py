@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from aggregation_service.fleet_windows import Again, Extension, FleetLevel, begun
 from aggregation_service.store import Store
@@ -27,9 +28,7 @@ COPY (
 ) TO STDOUT (FORMAT binary)
 """  # noqa: S608  made of constants
 _IN_RANGE = "bucket >= to_timestamp(%(start)s) AND bucket < to_timestamp(%(end)s)"
-_LISTED = (
-    "metric = ANY (%(metrics)s::int4[]) AND bucket = ANY (ARRAY(SELECT to_timestamp(unnest(%(buckets)s::int8[]))))"
-)
+_LISTED = "metric = ANY (%(metrics)s::int4[]) AND bucket = ANY (%(buckets)s::timestamptz[])"
 
 
 class FleetStore:
@@ -84,9 +83,7 @@ class FleetStore:
 
     def shares_again(self, piece: Again) -> Iterator[Partials]:
         """The same of rows that are to be made again."""
-        return self._shares(
-            _LISTED, {"level": piece.width, "metrics": list(piece.metrics), "buckets": list(piece.buckets)}
-        )
+        return self._shares(_LISTED, _listed(piece))
 
     def _shares(self, chosen: str, parameters: Mapping[str, object]) -> Iterator[Partials]:
         pending = bytearray()
@@ -115,8 +112,7 @@ class FleetStore:
 
     def replace(self, piece: Again, rows: Partials) -> None:
         """Stores rows anew, and that they are what they should be."""
-        keys = {"level": piece.width, "metrics": list(piece.metrics), "buckets": list(piece.buckets)}
-        self._delete(_LISTED, keys)
+        self._delete(_LISTED, _listed(piece))
         self._copy(piece.width, rows)
 
     def stale(self, most: int) -> list[tuple[int, int, int]]:
@@ -143,3 +139,8 @@ class FleetStore:
             for block in fleet_blocks(width, rows):
                 copy.write(block)
             copy.write(pgcopy.TRAILER)
+
+
+def _listed(piece: Again) -> dict[str, object]:
+    buckets = [datetime.fromtimestamp(bucket, UTC) for bucket in piece.buckets]
+    return {"level": piece.width, "metrics": list(piece.metrics), "buckets": buckets}

@@ -50,6 +50,12 @@ def stop() -> None:
     raise Stopped
 
 
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that is stale is made again in one run, however busy the machine is."""
+    monkeypatch.setattr(fleet, "_AGAIN_S", 60.0)
+
+
 def step(
     database: Database,
     failpoints: Failpoints | None = None,
