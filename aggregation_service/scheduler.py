@@ -98,6 +98,7 @@ class Scheduler:
         """
         interval = self._settings.aggregation_interval_seconds
         below = under_way[-1].finest if under_way else None
+        looked = time.monotonic()
         while not stop.is_set():
             self._move_watermarks()
             self._failpoints.hit("aggregation.after_watermarks")
@@ -106,7 +107,14 @@ class Scheduler:
                 break
             for _ in self._materialiser.store(window, under_way, epoch, stop, interval):
                 self._work(epoch, (*under_way, window), stop)
-        late = self._repairer.run(epoch, under_way, stop, interval)
+            if time.monotonic() - looked > interval:  # history is many windows
+                self._follow(epoch, under_way, stop)
+                looked = time.monotonic()
+        self._follow(epoch, under_way, stop)
+
+    def _follow(self, epoch: int, under_way: tuple[Window, ...], stop: threading.Event) -> None:
+        """Late data, and then what is made of stored rows."""
+        late = self._repairer.run(epoch, under_way, stop, self._settings.aggregation_interval_seconds)
         self.more = self._fleet.run(stop, late=late, history=not under_way) or late
         self._report()
 

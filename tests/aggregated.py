@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -160,3 +160,28 @@ def rows(database: Database, text: str) -> list[tuple[Any, ...]]:
     """The rows of a query, as the owner."""
     with database.connect() as connection:
         return connection.execute(text.encode()).fetchall()
+
+
+class Each(Failpoints):
+    """Does something each time that a failpoint is reached, one worker at a time."""
+
+    def __init__(self, name: str, action: Callable[[], object]) -> None:
+        super().__init__("")
+        self._name, self._action = name, action
+        self._one = threading.Lock()
+
+    def hit(self, name: str) -> None:
+        if name == self._name:
+            with self._one:
+                self._action()
+
+
+def at(name: str, action: Callable[[], object]) -> Failpoints:
+    """Does something the first time that a failpoint is reached."""
+    return Each(name, once(action))
+
+
+def once(action: Callable[[], object]) -> Callable[[], object]:
+    """The first call does it, others nothing."""
+    left = [action]
+    return lambda: left.pop()() if left else None

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 
 from shared.errors import ConfigurationError, PlumblineError
-from shared.failpoints import Failpoints
 from tests.aggregated import (
     DAY,
     DAY_S,
     TODAY,
     Event,
+    at,
     fingerprint,
     put,
     put_now,
@@ -25,19 +25,6 @@ from tests.aggregated import (
 )
 from tests.pipeline import wait_for
 from tests.servers import Database
-
-
-class At(Failpoints):
-    """Does something, once, where a failpoint is."""
-
-    def __init__(self, name: str, action: object) -> None:
-        super().__init__("")
-        self._name, self._action = name, action
-
-    def hit(self, name: str) -> None:
-        if name == self._name and callable(self._action):
-            action, self._action = self._action, None
-            action()
 
 
 def test_closed_buckets_are_stored_at_every_level(database: Database) -> None:
@@ -138,7 +125,7 @@ def test_a_late_event_that_commits_during_its_refresh_stays_logged(database: Dat
     put_now(database, steady(1, range(120)))
     run(database)
     put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})])
-    run(database, At("aggregation.repair.before_write", lambda: put_now(database, [("dev-0", DAY + 0.6, {"a": 6.0})])))
+    run(database, at("aggregation.repair.before_write", lambda: put_now(database, [("dev-0", DAY + 0.6, {"a": 6.0})])))
     assert rows(database, "SELECT events FROM dirty") == [(1,)]
     run(database)
     assert rows(database, "SELECT count(*) FROM dirty") == [(0,)]
@@ -149,7 +136,7 @@ def test_a_late_event_that_commits_during_its_refresh_stays_logged(database: Dat
 
 def test_a_late_event_that_commits_while_its_bucket_is_first_stored_stays_logged(database: Database) -> None:
     put_now(database, steady(1, range(60)))
-    run(database, At("aggregation.before_write", lambda: put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})])))
+    run(database, at("aggregation.before_write", lambda: put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})])))
     run(database)
     verified(database)
     assert rows(database, "SELECT count, late FROM stats JOIN metrics m ON m.id = metric"
@@ -158,7 +145,7 @@ def test_a_late_event_that_commits_while_its_bucket_is_first_stored_stays_logged
 
 def test_what_was_logged_before_a_bucket_is_first_stored_is_not_late(database: Database) -> None:
     put_now(database, steady(1, range(60)))
-    commit = At("aggregation.after_watermarks", lambda: put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})]))
+    commit = at("aggregation.after_watermarks", lambda: put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})]))
     run(database, commit)
     assert rows(database, "SELECT count(*) FROM dirty") == [(0,)]
     assert rows(database, "SELECT sum(count)::int8, sum(late)::int8 FROM stats WHERE level = 60") == [(121, 0)]
@@ -247,7 +234,7 @@ def test_without_one_snapshot_a_late_event_is_lost(database: Database, monkeypat
     """The test of the tests above: they notice when reading and clearing don't see the same."""
     monkeypatch.setattr("aggregation_service.store._ISOLATION", psycopg.IsolationLevel.READ_COMMITTED)
     put_now(database, steady(1, range(60)))
-    run(database, At("aggregation.before_write", lambda: put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})])))
+    run(database, at("aggregation.before_write", lambda: put_now(database, [("dev-0", DAY + 0.5, {"a": 5.0})])))
     run(database)
     with pytest.raises(AssertionError):
         verified(database)
