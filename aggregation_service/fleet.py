@@ -55,13 +55,15 @@ class Fleet:
             for width in levels:
                 while not self._over(until, stop) and (ahead := forward(levels[width], self._stride(width).step)):
                     levels[width] = self._extend(levels[width], ahead)
-            if not late:
-                self._again(stop)
+            self._again(stop, late=late)
             while history and not self._over(until, stop) and (level := newest(levels.values())):
                 before = backward(level, self._stride(level.width).step, self._store.partitions(level.width))
                 levels[level.width] = self._extend(level, before)
         except psycopg.errors.LockNotAvailable:
             return False  # somebody changes stored statistics: the next run goes on
+        finally:
+            for level in levels.values():
+                self._metrics.fleet_age.labels(level.width).set(time.time() - level.until)
         return any(unfinished(level) for level in levels.values()) and not stop.is_set()
 
     def _extend(self, level: FleetLevel, extension: Extension) -> FleetLevel:
@@ -75,16 +77,18 @@ class Fleet:
         self._strides[level.width] = self._stride(level.width).after(buckets, points)
         return extension.of(level)
 
-    def _again(self, stop: threading.Event) -> None:
+    def _again(self, stop: threading.Event, *, late: bool) -> None:
         """Some of what late data changed, the newest first; a row and its entries in one transaction."""
         until = time.monotonic() + _AGAIN_S
         stale = set(self._store.stale(_ENTRIES))
-        while stale:
+        self._metrics.fleet_stale.set(len(stale))
+        while stale and not late:
             strides = {width: self._strides_again.get(width, Stride(_AGAIN_POINTS)) for width, _, _ in stale}
             piece = next_again(stale, {width: stride.step for width, stride in strides.items()})
             points = self._piece(piece)
             self._strides_again[piece.width] = strides[piece.width].after(len(piece.keys), points)
             stale -= piece.keys
+            self._metrics.fleet_stale.set(len(stale))
             if self._over(until, stop):
                 break
 

@@ -47,6 +47,15 @@ class Metrics:
         self.dirty_age = Gauge(
             "aggregation_dirty_age_seconds", "How long the oldest of it has waited.", registry=registry
         )
+        self.fleet_age = Gauge(
+            "aggregation_fleet_age_seconds", "Behind the clock: buckets before are stored across devices.", ["level"],
+            registry=registry,
+        )  # fmt: skip
+        self.fleet_stale = Gauge(
+            "aggregation_fleet_stale_rows",
+            "Rows across devices that late data changed and that wait to be made again; 5,000 at most are counted.",
+            registry=registry,
+        )
         self.last_success = Gauge(
             "aggregation_last_success_timestamp_seconds", "When a run last ended well.", registry=registry
         )

@@ -63,17 +63,18 @@ def step(
     late: bool = False,
     once: bool = False,
     ended: threading.Event | None = None,
-) -> None:
-    """The aggregator's step alone, once or until nothing is left."""
+) -> CollectorRegistry:
+    """The aggregator's step alone, once or until nothing is left; returns its metrics."""
     variables = {name.lower(): value for name, value in database.environment("aggregation").items()}
     store = Store(AggregationSettings.model_validate(variables).conninfo())
-    stop = ended or threading.Event()
+    stop, registry = ended or threading.Event(), CollectorRegistry()
     try:
-        worker = Fleet(store, Metrics(CollectorRegistry()), failpoints or Failpoints(""))
+        worker = Fleet(store, Metrics(registry), failpoints or Failpoints(""))
         while worker.run(stop, late=late, history=True) and not once:
             pass
     finally:
         store.close()
+    return registry
 
 
 def run_without(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,10 +225,13 @@ def test_what_is_stale_waits_while_late_data_does(database: Database, monkeypatc
     run_without(database, monkeypatch)
     before = fingerprint(database)
     assert rows(database, "SELECT level FROM fleet_stale ORDER BY 1") == [(level,) for level in LEVELS]
-    step(database, late=True)
+    registry = step(database, late=True)
+    assert registry.get_sample_value("aggregation_fleet_stale_rows") == 3
     assert fingerprint(database) == before
     assert judged(database) == {60: 2 * 10, 3_600: 2, 86_400: 2}
-    step(database)
+    registry = step(database)
+    assert registry.get_sample_value("aggregation_fleet_stale_rows") == 0
+    assert 0 < (registry.get_sample_value("aggregation_fleet_age_seconds", {"level": "60"}) or 0) < 3_600
     assert rows(database, "SELECT count(*) FROM fleet_stale") == [(0,)]
     assert judged(database) == {60: 2 * 10, 3_600: 2, 86_400: 2}
     assert fingerprint(database) != before
