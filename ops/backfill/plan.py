@@ -1,6 +1,6 @@
 """What a backfill makes again, and in which order. Pure; times are epoch seconds, a range ends before its end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,15 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole UTC days: one that has events, or days that follow each other and have none any more."""
+
+    start: int
+    end: int
+    events: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """Whole buckets of these levels that meet [start, end)."""
 
@@ -27,14 +36,14 @@ class Range:
     end: int
     widths: tuple[int, ...]
 
-    def targets(self, day: int, levels: Sequence[Level]) -> list[Target]:
-        """The stored buckets of a day, short to long; none of a level that isn't stored so far."""
+    def targets(self, stretch: Stretch, levels: Sequence[Level]) -> list[Target]:
+        """The stored buckets of a stretch, short to long; none of a level that isn't stored so far."""
         found = []
         for level in levels:
             if level.width not in self.widths or level.until is None:
                 continue
-            first = max(day, self.start - self.start % level.width)
-            last = min(day + DAY_S, self.end + -self.end % level.width, level.until)
+            first = max(stretch.start, self.start - self.start % level.width)
+            last = min(stretch.end, self.end + -self.end % level.width, level.until)
             if first < last:
                 found.append(Target(level.width, first, last))
         return found
@@ -44,10 +53,19 @@ class Range:
         longest = max(self.widths)
         return self.start - self.start % longest, self.end + -self.end % longest
 
-    def days(self, known: Sequence[int], position: Position) -> list[int]:
-        """Those of the known days that are left, in order."""
+    def stretches(self, days: Mapping[int, bool], position: Position) -> list[Stretch]:
+        """What is left of some days, which have events or have none, in order: days without are taken together."""
         first, last = self.whole()
-        return [day for day in sorted(known) if day < last and day + DAY_S > first and day >= position.day]
+        found: list[Stretch] = []
+        for day, events in sorted(days.items()):
+            if day >= last or day + DAY_S <= first or day < position.day:
+                continue
+            before = found[-1] if found else None
+            if before and not events and not before.events and before.end == day:
+                found[-1] = Stretch(before.start, day + DAY_S, events=False)
+            else:
+                found.append(Stretch(day, day + DAY_S, events))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import psycopg
 
@@ -14,7 +13,7 @@ from aggregation_service.store import Store
 from aggregation_service.windows import Target
 from ops.backfill import store as backfills
 from ops.backfill.changes import Counts, changes
-from ops.backfill.plan import DAY_S, Job, Position
+from ops.backfill.plan import DAY_S, Job, Position, Stretch
 from ops.progress import Advance
 from shared.db import backoff_seconds
 from shared.errors import PlumblineError
@@ -34,8 +33,8 @@ class Rebuild:
         self._failpoints = failpoints
         self._chunk = chunk_readings
 
-    def run(self, job: Job, days: Sequence[int], devices: Sequence[int], advance: Advance) -> None:
-        """All days that are left, of these devices (ids, in order).
+    def run(self, job: Job, stretches: Sequence[Stretch], devices: Sequence[int], advance: Advance) -> None:
+        """All stretches that are left, of these devices (ids, in order); progress is in device-days.
 
         Raises:
             PlumblineError: others kept writing the same rows.
@@ -43,15 +42,25 @@ class Rebuild:
         """
         position = job.position
         levels = self._store.levels()
-        for day, following in pairwise([*days, job.range.whole()[1]]):
-            targets = job.range.targets(day, levels)
+        for stretch in stretches:
+            targets = job.range.targets(stretch, levels)
+            if not stretch.events:
+                self._count(job, targets, Position(stretch.end))
+                advance(len(devices) * (stretch.end - stretch.start) // DAY_S, 0)
+                continue
             self._store.make_partitions(targets)
             pace = Pace(self._chunk, DAY_S)
-            for some, behind in self._slices(devices, position.device if day == position.day else 0, pace):
-                then = Position(following) if behind is None else Position(day, behind)
-                counts = self._tried(job, targets, some, then)
+            for some, behind in self._slices(devices, position.device if stretch.start == position.day else 0, pace):
+                reached = Position(stretch.end) if behind is None else Position(stretch.start, behind)
+                counts = self._tried(job, targets, some, reached)
                 pace.learn(len(some), counts.readings, counts.compared)
                 advance(len(some), counts.readings)
+
+    def _count(self, job: Job, targets: Sequence[Target], then: Position) -> None:
+        """Days without events: all their rows are kept."""
+        with self._store.snapshot():
+            kept = sum(backfills.count(self._store.connection, target, job.devices) for target in targets)
+            backfills.advance(self._store.connection, job, then, Counts(kept=kept))
 
     @staticmethod
     def _slices(devices: Sequence[int], first: int, pace: Pace) -> Iterator[tuple[list[int], int | None]]:

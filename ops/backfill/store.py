@@ -53,16 +53,24 @@ ADVANCE = """
 # Days of which there are events or stored rows, by the bounds of their partitions.
 DAYS = """
     WITH bounds AS (
-        SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \\('([^']*)'\\) TO \\('([^']*)'\\)$$) AS bound
+        SELECT i.inhparent = 'events'::regclass AS events,
+            regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \\('([^']*)'\\) TO \\('([^']*)'\\)$$) AS bound
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'events'::regclass
             OR i.inhparent = ANY (SELECT to_regclass('public.stats_' || level) FROM unnest(%(levels)s::int4[]) AS level)
     )
-    SELECT DISTINCT extract(epoch FROM day)::int8
+    SELECT extract(epoch FROM day)::int8, bool_or(events)
     FROM bounds CROSS JOIN LATERAL generate_series(
         greatest(bound[1]::timestamptz, date_trunc('day', to_timestamp(%(start)s), 'UTC')),
         least(bound[2]::timestamptz, to_timestamp(%(end)s)) - interval '1 microsecond', interval '24 hours'
     ) AS day
+    GROUP BY day
+"""
+
+STORED = """
+    SELECT count(*) FROM stats
+    WHERE level = %(level)s AND bucket >= to_timestamp(%(start)s) AND bucket < to_timestamp(%(end)s)
+        AND (%(devices)s::int4[] IS NULL OR device = ANY (%(devices)s::int4[]))
 """
 
 WAITING = """
@@ -143,11 +151,17 @@ def listed(connection: psycopg.Connection, most: int) -> list[dict[str, Any]]:
         return cursor.execute(LIST, [most]).fetchall()
 
 
-def days(connection: psycopg.Connection, span: Range) -> list[int]:
-    """The days of a range that have a partition of events, or of a level's stored rows."""
+def days(connection: psycopg.Connection, span: Range) -> dict[int, bool]:
+    """The days of a range that have a partition of events (True), or only one of a level's stored rows."""
     start, end = span.whole()
-    rows = connection.execute(DAYS, {"start": start, "end": end, "levels": list(span.widths)}).fetchall()
-    return sorted(day for (day,) in rows)
+    return dict(connection.execute(DAYS, {"start": start, "end": end, "levels": list(span.widths)}).fetchall())
+
+
+def count(connection: psycopg.Connection, target: Target, devices: Sequence[int] | None) -> int:
+    """How many rows a target's buckets have, of these devices (None: of all)."""
+    where = {"level": target.width, "start": target.start, "end": target.end}
+    of = None if devices is None else list(devices)
+    return int(connection.execute(STORED, {**where, "devices": of}).fetchall()[0][0])
 
 
 def stored(connection: psycopg.Connection, target: Target, devices: Sequence[int]) -> Partials:

@@ -10,7 +10,7 @@ from typing import Any
 from aggregation_service.store import Store
 from deploy.local.stack import conninfo
 from ops.backfill import store as backfills
-from ops.backfill.plan import Job, Range, Request, stored_levels
+from ops.backfill.plan import DAY_S, Job, Range, Request, stored_levels
 from ops.backfill.rebuild import Rebuild
 from ops.moments import at, bucket_name, micros, moment, rfc3339
 from ops.operators import who
@@ -63,10 +63,11 @@ def run(values: Mapping[str, str], asked: Asked, agreed: Callable[[str], None]) 
 
 def _carry_out(store: Store, job: Job) -> None:
     devices = sorted(backfills.ids(store.connection, None).values()) if job.devices is None else job.devices
-    days = job.range.days(backfills.days(store.connection, job.range), job.position)
+    stretches = job.range.stretches(backfills.days(store.connection, job.range), job.position)
+    days = sum((stretch.end - stretch.start) // DAY_S for stretch in stretches)
     try:
-        with progress("backfill", len(days) * len(devices), "readings") as advance:
-            Rebuild(store, Failpoints.from_environment()).run(job, days, devices, advance)
+        with progress("backfill", days * len(devices), "readings") as advance:
+            Rebuild(store, Failpoints.from_environment()).run(job, stretches, devices, advance)
     except KeyboardInterrupt:
         sys.stderr.write("stopped → the same command goes on where it is (plumbline backfill --list)\n")
         raise

@@ -204,7 +204,7 @@ def process(database: Database, home: Any, *arguments: str, failpoints: str = ""
             started.kill()
 
 
-@pytest.mark.parametrize("spot", ["before_write=kill@14", "before_commit=kill@14", "after_commit=kill@13"])
+@pytest.mark.parametrize("spot", ["before_write=kill@2", "before_commit=kill@4", "after_commit=kill@1"])
 def test_killed_in_the_middle_the_same_command_goes_on(aggregated: Database, tmp_path: Any, spot: str) -> None:
     state = fingerprint(aggregated, before=DAY + DAY_S)
     corrupt(aggregated, "UPDATE stats SET sum = sum + 1, count = count + 1")
