@@ -25,6 +25,7 @@ WITH series AS (
 
 _DAY = 86_400 * times.SECOND
 _MOST_CLUSTERS = 8
+_UNPACKED = 4  # times as large, roughly, are stored statistics in memory
 
 
 class TooMuch(Exception):
@@ -98,16 +99,16 @@ def _array(values: Iterable[object]) -> str:
 async def copied(
     connection: psycopg.AsyncConnection, statement: str, parameters: Mapping[str, object], most_bytes: int
 ) -> bytes:
-    """What a COPY gives.
+    """What a COPY of stored statistics gives.
 
     Raises:
-        TooMuch: it is more than `most_bytes`.
+        TooMuch: it is more than `most_bytes` when it is unpacked, roughly.
     """
     data = bytearray()
     async with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
         async for block in copy:
             data += block
-            if len(data) > most_bytes:
+            if len(data) * _UNPACKED > most_bytes:
                 raise TooMuch
     return bytes(data)
 
