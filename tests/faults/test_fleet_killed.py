@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from aggregation_service import fleet
+from tests.across import fingerprint, forget, judged, run_without, step
 from tests.aggregated import DAY, put_now, rows, run, steady
-from tests.integration.test_fleet import fingerprint, forget, judged, run_without, step
 from tests.pipeline import running
 from tests.servers import Database
 

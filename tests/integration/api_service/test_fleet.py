@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from aggregation_service.fleet import Fleet
+from tests.across import run_without
 from tests.aggregated import rows, run
 from tests.integration.api_service.test_stats import SHAPES, START, Event, check, edges, events, expected, get
 from tests.integration.api_service.warehouse import MICROS, Warehouse, at
@@ -17,13 +18,6 @@ from tests.servers import Database
 Serve = Callable[..., httpx.Client]
 MINUTE = 60 * MICROS
 SPAN = {"from": "2025-03-29T00:01:00Z", "to": "2025-03-31T05:00:30Z"}
-
-
-def run_without(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of the aggregator that leaves the statistics across devices as they are."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Fleet, "run", lambda *_, **__: False)
-        run(database)
 
 
 def run_until_made_again(database: Database) -> None:
