@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_service.query.plan import Level, Micros, Plan, Stored, plan
+from api_service.query.fleet import divided
+from api_service.query.plan import Level, Micros, Plan, Range, Stored, plan
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 
@@ -118,3 +119,53 @@ def test_raw_events_are_read_only_where_no_minute_is_stored_whole(
 @pytest.mark.parametrize(("end", "cells"), [(DAY, 12), (2 * HOUR, 24), (MINUTE // 2, 3)])
 def test_cost_is_reckoned_in_stored_statistics(end: int, cells: int) -> None:
     assert plan(cuts(0, end), LEVELS, CLEAN).cells(series=12, devices=3) == cells
+
+
+def test_a_level_that_begins_later_leaves_what_lies_before_to_others() -> None:
+    levels = [Level(MINUTE, 30 * HOUR), Level(HOUR, 30 * HOUR, 27 * HOUR)]
+    assert plan(cuts(25 * HOUR, 30 * HOUR), levels, CLEAN) == Plan(
+        (Stored(MINUTE, 25 * HOUR, 27 * HOUR), Stored(HOUR, 27 * HOUR, 30 * HOUR)), ()
+    )
+
+
+def test_a_stale_bucket_is_left_out_at_its_own_level_only() -> None:
+    stale = {HOUR: cuts(3 * HOUR)}
+    assert plan(cuts(2 * HOUR, 5 * HOUR), LEVELS, CLEAN, stale=stale) == Plan(
+        (Stored(HOUR, 2 * HOUR, 3 * HOUR), Stored(MINUTE, 3 * HOUR, 4 * HOUR), Stored(HOUR, 4 * HOUR, 5 * HOUR)), ()
+    )
+
+
+@given(questions(), st.data())
+def test_what_one_plan_leaves_another_reads_so_that_each_instant_is_read_once(
+    question: tuple[Micros, list[Level], Micros], data: st.DataObject
+) -> None:
+    """Across devices first, the rest of the devices: as questions about all of them are."""
+    edges, levels, dirty = question
+    starts = st.lists(st.integers(0, SPAN // MINUTE), max_size=6)
+    stale = {width: cuts(*sorted(n * MINUTE // width * width for n in data.draw(starts))) for width in (MINUTE, HOUR)}
+    fewer = [
+        Level(level.width, min(level.until, data.draw(instants) // level.width * level.width),
+              data.draw(instants) // level.width * level.width)
+        for level in levels
+    ]  # fmt: skip
+    across = plan(edges, fewer, dirty, stale=stale)
+    rest = plan(edges, levels, CLEAN, across.raw) if across.raw else Plan((), ())
+    since = {level.width: level.since for level in fewer}
+    for piece in across.stored:
+        assert piece.start >= since[piece.width]
+        behind = stale.get(piece.width, CLEAN)
+        assert not ((behind >= piece.start) & (behind < piece.end)).any()
+    pieces = sorted([(piece.start, piece.end) for piece in (*across.stored, *rest.stored)] + list(rest.raw))
+    assert (pieces[0][0], pieces[-1][1]) == (edges[0], edges[-1])
+    assert all(before[1] == after[0] for before, after in pairwise(pieces))
+
+
+@given(st.lists(instants, min_size=2, max_size=9, unique=True), st.lists(instants, min_size=2, max_size=8, unique=True))
+def test_ranges_are_divided_at_cuts(edges: list[int], bounds: list[int]) -> None:
+    times = sorted(bounds)
+    ranges: list[Range] = list(zip(times[::2], times[1::2], strict=False))
+    pieces = divided(ranges, cuts(*sorted(edges)))
+    assert all(start < end for start, end in pieces)
+    assert not any(start < cut < end for start, end in pieces for cut in edges)
+    assert sum(end - start for start, end in pieces) == sum(end - start for start, end in ranges)
+    assert {start for start, _ in ranges} <= {start for start, _ in pieces}
