@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aggregation_service.windows import Level, Target
+from ops.backfill.changes import Counts
 from ops.moments import bucket_name
 from shared.errors import PlumblineError
 
@@ -117,3 +118,9 @@ def stored_levels(levels: Sequence[Level], only: int | None) -> tuple[int, ...]:
             f"the level {bucket_name(only)} isn't stored → choose from {names}, or add it to AGGREGATION_LEVELS"
         )
     return tuple(stored) if only is None else (only,)
+
+
+def following(devices: int, counts: Counts, chunk: int) -> int:
+    """How many devices to take next, after so many: about `chunk` readings; a row weighs as much as ten."""
+    weight = counts.readings + 10 * (counts.compared + counts.waiting + counts.kept)
+    return max(1, min(8 * devices, chunk * devices // max(1, weight)))

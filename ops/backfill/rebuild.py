@@ -2,18 +2,17 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import psycopg
 
-from aggregation_service.pace import Pace
 from aggregation_service.rollup import roll_targets
 from aggregation_service.statistics_store import changing
 from aggregation_service.store import Store
 from aggregation_service.windows import Target
 from ops.backfill import store as backfills
 from ops.backfill.changes import Counts, changes
-from ops.backfill.plan import DAY_S, Job, Position, Stretch
+from ops.backfill.plan import DAY_S, Job, Position, Stretch, following
 from ops.progress import Advance
 from shared.db import backoff_seconds
 from shared.errors import PlumblineError
@@ -40,7 +39,6 @@ class Rebuild:
             PlumblineError: others kept writing the same rows.
             psycopg.Error: the database ended it.
         """
-        position = job.position
         levels = self._store.levels()
         for stretch in stretches:
             targets = job.range.targets(stretch, levels)
@@ -49,27 +47,25 @@ class Rebuild:
                 advance(len(devices) * (stretch.end - stretch.start) // DAY_S, 0)
                 continue
             self._store.make_partitions(targets)
-            pace = Pace(self._chunk, DAY_S)
-            for some, behind in self._slices(devices, position.device if stretch.start == position.day else 0, pace):
-                reached = Position(stretch.end) if behind is None else Position(stretch.start, behind)
-                counts = self._tried(job, targets, some, reached)
-                pace.learn(len(some), counts.readings, counts.compared)
-                advance(len(some), counts.readings)
+            self._day(job, (stretch, targets), devices, advance)
+
+    def _day(self, job: Job, day: tuple[Stretch, Sequence[Target]], devices: Sequence[int], advance: Advance) -> None:
+        """A day's devices: one at first, then as many at a time as their readings and rows allow."""
+        stretch, targets = day
+        first, size = job.position.device if stretch.start == job.position.day else 0, 1
+        left = [device for device in devices if device >= first]
+        while left:
+            some, left = left[:size], left[size:]
+            reached = Position(stretch.start, left[0]) if left else Position(stretch.end)
+            counts = self._tried(job, targets, some, reached)
+            size = following(len(some), counts, self._chunk)
+            advance(len(some), counts.readings)
 
     def _count(self, job: Job, targets: Sequence[Target], then: Position) -> None:
         """Days without events: all their rows are kept."""
         with self._store.snapshot():
             kept = sum(backfills.count(self._store.connection, target, job.devices) for target in targets)
             backfills.advance(self._store.connection, job, then, Counts(kept=kept))
-
-    @staticmethod
-    def _slices(devices: Sequence[int], first: int, pace: Pace) -> Iterator[tuple[list[int], int | None]]:
-        """Devices from the id `first` on, as many at a time as the pace says, and the next one's id."""
-        left = [device for device in devices if device >= first]
-        while left:
-            taken = pace.step()
-            some, left = left[:taken], left[taken:]
-            yield some, left[0] if left else None
 
     def _tried(self, job: Job, targets: Sequence[Target], devices: Sequence[int], then: Position) -> Counts:
         for attempt in range(1, ATTEMPTS + 1):

@@ -15,7 +15,7 @@ from ops.verify.frame import Frame, readings
 from ops.verify.store import Piece
 from shared.statistics import Partials, means
 
-MOST_READINGS = 2_000_000  # of a bucket across devices that are read from events
+MOST_READINGS = 200_000  # of a bucket across devices that are read from events
 Place = tuple[int, int]  # metric, bucket in µs since 1970
 
 

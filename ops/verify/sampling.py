@@ -11,7 +11,7 @@ from ops.verify import store
 from ops.verify.draws import Grid
 from ops.verify.frame import Frame
 
-AT_ONCE = 1_000
+AT_ONCE = 1_000  # draws at most that are asked about together
 Draw = tuple[int, int]  # a device or metric, and a bucket in µs since 1970
 
 
@@ -40,7 +40,10 @@ def of_fleet(
 def _holding(draws: Iterator[Draw], wanted: int, holding: Callable[[list[Draw]], list[int]]) -> Iterator[Draw]:
     """The first `wanted` of the draws that hold something; it is asked for many at once."""
     left = wanted
-    while left and (batch := list(islice(draws, AT_ONCE))):
+    # Where most draws hold something, one round is enough; where few do, more are asked about at once.
+    size = min(AT_ONCE, wanted + 10)
+    while left and (batch := list(islice(draws, size))):
+        size = min(AT_ONCE, 2 * size)
         for number in holding(batch)[:left]:
             left -= 1
             yield batch[number]

@@ -3,7 +3,8 @@
 import pytest
 
 from aggregation_service.windows import Level, Target
-from ops.backfill.plan import DAY_S, Position, Range, Stretch, stored_levels
+from ops.backfill.changes import Counts
+from ops.backfill.plan import DAY_S, Position, Range, Stretch, following, stored_levels
 from shared.errors import PlumblineError
 
 MINUTE, HOUR, DAY = (Level(width, 10 * DAY_S, 10 * DAY_S) for width in (60, 3_600, DAY_S))
@@ -56,3 +57,11 @@ def test_a_level_that_is_not_stored_is_refused_with_those_that_are() -> None:
         stored_levels([MINUTE, HOUR], 900)
     with pytest.raises(PlumblineError, match="nothing is stored yet"):
         stored_levels([Level(60, None, None)], None)
+
+
+def test_as_many_devices_are_taken_as_their_readings_and_rows_allow() -> None:
+    assert following(1, Counts(), 1_000) == 8
+    assert following(8, Counts(readings=80), 1_000) == 64
+    assert following(8, Counts(readings=800), 1_000) == 10
+    assert following(8, Counts(readings=80, compared=72), 1_000) == 10
+    assert following(8, Counts(readings=80_000), 1_000) == 1
