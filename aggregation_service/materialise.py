@@ -79,9 +79,9 @@ class Materialiser:
         """All devices: as many at a time as the last slices suggest."""
         first, greatest = self._store.devices()
         while True:
-            devices = pace.step()
+            devices = pace.step(greatest + 1 - first, self._team.size)
             if first + devices > greatest:
-                yield Slice(first, None, greatest + 1 - first)
+                yield Slice(first, None, devices)
                 return
             yield Slice(first, first + devices, devices)
             first += devices

@@ -17,9 +17,14 @@ class Pace:
         self._weight: float = _UNKNOWN * seconds  # of a device, in readings
         self._most: float = float("inf")
 
-    def step(self) -> int:
-        """Devices to take next: few at first, then at most some times more than before."""
-        return int(max(1, min(self._most, self._wanted / max(self._weight, 1e-6))))
+    def step(self, left: int, workers: int) -> int:
+        """Devices to take next of those that are left: few at first, then at most some times more than before.
+
+        What needs several transactions is cut so that all workers are done at about the same time.
+        """
+        most = int(max(1, min(self._most, self._wanted / max(self._weight, 1e-6))))
+        rounds = -(-left // (most * workers))
+        return left if left <= most else -(-left // (rounds * workers))
 
     def learn(self, devices: int, readings: int, rows: int) -> None:
         """A transaction read so many readings of so many devices, and made so many rows."""

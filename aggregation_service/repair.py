@@ -57,7 +57,7 @@ class Repairer:
         """The devices, as many at a time as the last transactions suggest."""
         first = 0
         while first < len(repair.devices):
-            last = first + pace.step()
+            last = first + pace.step(len(repair.devices) - first, self._team.size)
             yield repair.devices[first:last].tolist()
             first = last
 

@@ -26,6 +26,11 @@ class Team:
         self._holder = holder
         self._stores = stores
 
+    @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self._stores)
+
     def work(
         self, tasks: Iterator[Task], do: Callable[[Store, Task], None], stop: threading.Event, seconds: float
     ) -> bool:

@@ -37,6 +37,12 @@ def forget_days(database: Database) -> None:
         connection.execute("UPDATE materialized SET until = to_timestamp(%s) WHERE level = 86400", [DAY])
 
 
+def often(runner: Scheduler, **settings: float) -> None:
+    """It looks for what is more urgent after each slice."""
+    wanted = {"aggregation_interval_seconds": 0.0, **settings}
+    runner._settings = runner._settings.model_copy(update=wanted)
+
+
 def until(database: Database, level: int) -> int:
     return int(dict(rows(database, "SELECT level, extract(epoch FROM until)::int8 FROM materialized"))[level])
 
@@ -79,7 +85,7 @@ def test_a_minute_that_closes_is_stored_before_the_day_that_is_being_closed(data
     stored: list[tuple[int, int, int]] = []
 
     def minutes_close(runner: Scheduler) -> None:
-        runner._settings = runner._settings.model_copy(update={"aggregation_delay_seconds": 0.0})
+        often(runner, aggregation_delay_seconds=0.0)
         put_now(database, [("dev-0", DAY + 31.5, {"a": 5.0}), ("dev-0", DAY - DAY_S, {"a": 6.0})])
 
     def look() -> None:
@@ -89,8 +95,9 @@ def test_a_minute_that_closes_is_stored_before_the_day_that_is_being_closed(data
 
     runner, _ = scheduler(
         database, Each("aggregation.before_commit", look), aggregation_chunk_readings=1_000, aggregation_workers=1,
-        aggregation_interval_seconds=0.1, aggregation_delay_seconds=600,
+        aggregation_delay_seconds=600,
     )  # fmt: skip
+    often(runner)
     close = once(lambda: minutes_close(runner))
     runner.run_once(threading.Event())
     assert [late for minute, day, late in stored if minute > now - 90 and day == DAY][-1] == 1
@@ -110,10 +117,15 @@ def test_a_minute_within_an_hour_within_a_day(database: Database, monkeypatch: p
     real = Materialiser.store
 
     def recorded(
-        self: Materialiser, window: Window, under_way: Sequence[Window], epoch: int, stop: threading.Event, _: float
+        self: Materialiser,
+        window: Window,
+        under_way: Sequence[Window],
+        epoch: int,
+        stop: threading.Event,
+        seconds: float,
     ) -> Iterator[None]:
         events.append(("begins", window.longest))
-        yield from real(self, window, under_way, epoch, stop, 0.0)  # looks for what is more urgent after each slice
+        yield from real(self, window, under_way, epoch, stop, seconds)
         events.append(("ends", window.longest))
 
     def closes() -> None:
@@ -121,13 +133,14 @@ def test_a_minute_within_an_hour_within_a_day(database: Database, monkeypatch: p
             with database.connect() as connection:
                 connection.execute("UPDATE materialized SET until = until - interval '1 hour' WHERE level = 3600")
         elif events[-1] == ("begins", 3_600):
-            runner._settings = runner._settings.model_copy(update={"aggregation_delay_seconds": 0.0})
+            often(runner, aggregation_delay_seconds=0.0)
 
     monkeypatch.setattr(Materialiser, "store", recorded)
     runner, _ = scheduler(
         database, Each("aggregation.before_commit", closes), aggregation_chunk_readings=1_000, aggregation_workers=1,
         aggregation_delay_seconds=600,
     )  # fmt: skip
+    often(runner)
     runner.run_once(threading.Event())
     runner.close()
     day = events[events.index(("begins", 86_400)) : events.index(("ends", 86_400))]
@@ -148,7 +161,7 @@ def test_late_data_does_not_wait_until_all_history_is_stored(database: Database)
         seen.append((until(database, 86_400), late))
 
     runner, _ = scheduler(database, Each("aggregation.before_until", look))
-    runner._settings = runner._settings.model_copy(update={"aggregation_interval_seconds": 0.0})
+    often(runner)
     runner.run_once(threading.Event())
     runner.close()
     assert [day for day, late in seen if late == 1 and day < DAY]
@@ -161,10 +174,12 @@ def test_late_data_of_a_day_that_is_being_closed_is_not_lost(database: Database)
     run(database)
     forget_days(database)
     late = [(f"dev-{number}", DAY + 31.5, {"a": 5.0}) for number in range(20)]
-    run(
-        database, at("aggregation.before_commit", lambda: put_now(database, late)),
-        aggregation_chunk_readings=1_000, aggregation_interval_seconds=0.1,
-    )  # fmt: skip
+    runner, _ = scheduler(
+        database, at("aggregation.before_commit", lambda: put_now(database, late)), aggregation_chunk_readings=1_000
+    )
+    often(runner)
+    runner.run_once(threading.Event())
+    runner.close()
     run(database)
     verified(database)
 
