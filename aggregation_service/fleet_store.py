@@ -86,15 +86,17 @@ class FleetStore:
         return self._shares(_LISTED, _listed(piece))
 
     def _shares(self, chosen: str, parameters: Mapping[str, object]) -> Iterator[Partials]:
-        pending = bytearray()
+        blocks: list[bytes] = []
+        size = 0
         statement = _SHARES.format(chosen=chosen).encode()
         with self._store.connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for row in copy:
-                if len(pending) > _CHUNK_BYTES:
-                    yield decode_partials(bytes(pending + pgcopy.TRAILER))
-                    pending = bytearray(pgcopy.HEADER)
-                pending += row
-        yield decode_partials(bytes(pending))
+                if size > _CHUNK_BYTES:
+                    yield decode_partials(b"".join([*blocks, pgcopy.TRAILER]))
+                    blocks, size = [pgcopy.HEADER], 0
+                blocks.append(bytes(row))
+                size += len(row)
+        yield decode_partials(b"".join(blocks))
 
     def extend(self, extension: Extension, rows: Partials) -> None:
         """Stores the rows of an extension, and that they are complete."""
