@@ -10,8 +10,10 @@ import numpy.typing as npt
 from psycopg.rows import tuple_row
 
 from ops import statistics_store
+from ops.moments import bucket_name, rfc3339
 from ops.statistics_store import Chosen, Key
 from ops.store import Connection
+from shared.errors import PlumblineError
 from shared.statistics import PACKED, Partials
 from shared.statistics.stored import FLEET_SELECTED, decode_partials
 
@@ -169,9 +171,21 @@ def statistics(connection: Connection, piece: Piece, level: int) -> tuple[Partia
 
 
 def fleet_statistics(connection: Connection, piece: Piece, level: int) -> Partials:
-    """The rows across devices of a level that aren't stale; their device is 0."""
+    """The rows across devices of a level that aren't stale; their device is 0.
+
+    Raises:
+        PlumblineError: one of them can't be read.
+    """
     with connection.cursor().copy(FLEET.encode(), piece.parameters(level=level)) as copy:
-        return decode_partials(b"".join(copy))
+        data = b"".join(copy)
+    try:
+        return decode_partials(data)
+    except (ValueError, IndexError) as error:
+        start, end = rfc3339(piece.start), rfc3339(piece.end)
+        raise PlumblineError(
+            f"a row across devices of {bucket_name(level)} between {start} and {end} is spoilt "
+            f"→ plumbline backfill --from {start} --to {end} --level {bucket_name(level)} --fleet"
+        ) from error
 
 
 def stale(connection: Connection, piece: Piece, level: int) -> set[tuple[int, int]]:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from ops.backfill import work
 from ops.backfill.work import Asked
 from ops.verify.commands import Asked as Looked
 from ops.verify.commands import run as verify
-from shared.errors import PlumblineError
+from shared.errors import PlumblineError, Unavailable
 from tests.aggregated import DAY, DAY_S, fingerprint, from_scratch, put_now, rows, run, steady, verified
 from tests.operator import Operator
 from tests.pipeline import running, wait_for
@@ -179,7 +180,7 @@ def test_one_level_of_one_device_is_made_again_and_no_more(aggregated: Database)
 
 
 @contextmanager
-def process(database: Database, home: Any, *arguments: str, failpoints: str = "") -> Iterator[subprocess.Popen[str]]:
+def process(database: Database, home: Path, *arguments: str, failpoints: str = "") -> Iterator[subprocess.Popen[str]]:
     """`plumbline backfill` of all, on its own."""
     environment.write(home, dict(database.environment()))
     command = [
@@ -205,7 +206,7 @@ def process(database: Database, home: Any, *arguments: str, failpoints: str = ""
 
 
 @pytest.mark.parametrize("spot", ["before_write=kill@2", "before_commit=kill@4", "after_commit=kill@1"])
-def test_killed_in_the_middle_the_same_command_goes_on(aggregated: Database, tmp_path: Any, spot: str) -> None:
+def test_killed_in_the_middle_the_same_command_goes_on(aggregated: Database, tmp_path: Path, spot: str) -> None:
     state = fingerprint(aggregated, before=DAY + DAY_S)
     corrupt(aggregated, "UPDATE stats SET sum = sum + 1, count = count + 1")
     with process(aggregated, tmp_path, failpoints=f"backfill.{spot}") as killed:
@@ -220,7 +221,7 @@ def test_killed_in_the_middle_the_same_command_goes_on(aggregated: Database, tmp
     assert fingerprint(aggregated, before=DAY + DAY_S) == state
 
 
-def test_interrupted_it_says_how_it_goes_on(aggregated: Database, tmp_path: Any) -> None:
+def test_interrupted_it_says_how_it_goes_on(aggregated: Database, tmp_path: Path) -> None:
     with process(aggregated, tmp_path, failpoints="backfill.before_commit=stop@2") as ended:
         wait_for(lambda: os.waitpid(ended.pid, os.WNOHANG | os.WUNTRACED)[0] != 0, "it stands still")
         ended.send_signal(signal.SIGINT)
@@ -231,7 +232,7 @@ def test_interrupted_it_says_how_it_goes_on(aggregated: Database, tmp_path: Any)
     assert backfill(aggregated)["id"] == 1
 
 
-def test_two_at_once_do_not_do_the_same(aggregated: Database, tmp_path: Any) -> None:
+def test_two_at_once_do_not_do_the_same(aggregated: Database, tmp_path: Path) -> None:
     with process(aggregated, tmp_path, failpoints="backfill.before_commit=stop@2") as first:
         wait_for(lambda: os.waitpid(first.pid, os.WNOHANG | os.WUNTRACED)[0] != 0, "it stands still")
         with pytest.raises(PlumblineError, match=r"another process works at backfill 1 →"):
@@ -322,3 +323,13 @@ def test_what_cannot_be_meant_is_refused(
     else:
         assert isinstance(done.exception, PlumblineError)
         assert words in str(done.exception)
+
+
+@pytest.mark.parametrize("command", [("verify",), ("backfill", "--from", "-2h", "--to", "-1h", "--yes")])
+def test_a_database_that_is_away_is_said_so(
+    operator: Operator, database: Database, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    environment.write(tmp_path, {**database.environment(), "DB_PORT": "1"})
+    done = operator.run(*command)
+    assert isinstance(done.exception, Unavailable)
+    assert "Postgres at 127.0.0.1:1/" in str(done.exception)
