@@ -143,7 +143,7 @@ def _percentiles(values: Floats, row: Row) -> str | None:
     """Each answer x to p must lie where its rank error e says: cont(p − e) ≤ x ≤ cont(p + e)."""
     off = row.rank_errors + RANK_TOLERANCE
     low, high = (continuous(values, np.clip(PERCENTILES + sign * off, 0, 1)) for sign in (-1, 1))
-    rounding = TOLERANCE * np.maximum(np.abs(low), np.abs(high))
+    rounding = TOLERANCE * np.maximum(np.abs(low), np.abs(high)) + 2 * _SMALLEST
     with np.errstate(over="ignore"):
         wrong = ~((row.percentiles >= low - rounding) & (row.percentiles <= high + rounding))
     if not wrong.any():

@@ -46,6 +46,8 @@ def test_statistics_of_the_readings_do_not_differ(width_s: int) -> None:
 @example([1.7e308, 1.7e308, -1.7e308])
 @example([1.7976931348605183e308])
 @example([5e-324, 0.0])
+@example([5e-324, 1.5e-323])
+@example([-1e-323, -1e-323, -5e-324])
 @example([0.1] * 7)
 @example([1e300, -1e300, 1.0])
 def test_statistics_of_any_readings_do_not_differ(values: list[float]) -> None:
