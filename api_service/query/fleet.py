@@ -14,16 +14,17 @@ from itertools import pairwise
 import numpy as np
 import psycopg
 
+from api_service.query import apart, tile
 from api_service.query import fleet_store as store
-from api_service.query import tile
 from api_service.query.bulk_store import Counted, Wanted
 from api_service.query.fleet_store import Behind
 from api_service.query.plan import NONE, Level, Micros, Plan, Range, plan
 from api_service.query.statistics_store import Frame
 from api_service.query.tile import Cells, Found, Series, Tile
-from shared.statistics import Partials
+from shared.statistics import Partials, merge
 from shared.statistics.readings import Readings
 
+_CELLS = 10_000  # stored statistics of devices in memory at a time
 _ALL = 0  # takes the place of a device, in series too; no device has this id
 
 
@@ -73,7 +74,8 @@ class Fleet:
         """As tile.read."""
         groups = self._groups(series, cuts)
         found = [Found(await self._stored(groups, most_bytes))]
-        found += [await self._rest(group, cuts, most_bytes) for group in groups if group.rest]
+        for group in groups:
+            found += await self._rest(group, cuts, most_bytes) if group.rest else []
         return await tile.made(Cells(series, cuts), self._levels, found, self._waiting(cuts))
 
     def _waiting(self, cuts: Micros) -> Counted:
@@ -110,24 +112,29 @@ class Fleet:
                 parts.append(await store.stored(self._connection, level.width, wanted, most_bytes))
         return parts
 
-    async def _rest(self, group: Group, cuts: Micros, most_bytes: int) -> Found:
+    async def _rest(self, group: Group, cuts: Micros, most_bytes: int) -> list[Found]:
         """Where there are no statistics across devices."""
         own = plan(cuts, self._levels, NONE, group.rest)
         if own.stored:
-            return await self._of_devices(group, cuts, most_bytes)
+            return await self._of_devices(group, own, cuts, most_bytes)
         layouts = await store.layouts(self._connection, group.metrics)
         raw = await store.readings(self._connection, divided(own.raw, cuts), group.metrics, layouts, most_bytes)
-        return Found((), raw, await self._late(group, own.raw))
+        return [Found((), raw, await self._late(group, own.raw))]
 
-    async def _of_devices(self, group: Group, cuts: Micros, most_bytes: int) -> Found:
+    async def _of_devices(self, group: Group, own: Plan, cuts: Micros, most_bytes: int) -> list[Found]:
+        """Some ranges at a time, each merged over the devices at once: so memory doesn't grow with them."""
         members = await store.members(self._connection, group.metrics)
         series = [Series(None, "", tuple((device, metric) for device in own)) for metric, own in members.items()]
         pending = await tile.late_data(self._connection, self._frame, series, cuts)
-        found = await tile.gather(
-            self._connection, self._frame, series, cuts, most_bytes, group.rest, pending, known=None
-        )
-        raw = found.raw and _only(found.raw, group.metrics)
-        return Found([_of_all(part) for part in found.parts], raw, found.late and _late_of_all(found.late))
+        found = []
+        for ranges in batches(own, sum(map(len, members.values()))):
+            one = await tile.gather(
+                self._connection, self._frame, series, cuts, most_bytes, ranges, pending, known=None
+            )
+            parts = await apart.compute(one.size(), _of_all, one.parts, cuts)
+            raw = one.raw and _only(one.raw, group.metrics)
+            found.append(Found(parts, raw, one.late and _late_of_all(one.late)))
+        return found
 
     async def _late(self, group: Group, raw: Sequence[Range]) -> Counted | None:
         """Late readings of the stored buckets that raw ranges cut."""
@@ -157,6 +164,23 @@ def divided(ranges: Sequence[Range], cuts: Micros) -> list[Range]:
     return found
 
 
+def batches(own: Plan, series: int) -> list[list[Range]]:
+    """The plan's ranges, some at a time: about _CELLS stored statistics of so many series each, raw ones last."""
+    found: list[list[Range]] = []
+    room = 0
+    for piece in own.stored:
+        step = max(1, _CELLS // max(1, series)) * piece.width
+        for start in range(piece.start, piece.end, step):
+            end = min(piece.end, start + step)
+            cells = (end - start) // piece.width * series
+            if not found or cells > room:
+                found.append([])
+                room = _CELLS
+            found[-1].append((start, end))
+            room -= cells
+    return [*found, list(own.raw)] if own.raw else found
+
+
 def _wanted(groups: Sequence[Group], level: Level) -> Wanted:
     pieces = [[(s.start, s.end) for s in group.across.stored if s.width == level.width] for group in groups]
     return Wanted(
@@ -177,8 +201,14 @@ def _only(raw: Readings, metrics: Sequence[int]) -> Readings:
     return np.zeros(int(ours.sum()), device.dtype), metric[ours], ts[ours], value[ours]
 
 
-def _of_all(part: Partials) -> Partials:
-    return dataclasses.replace(part, device=np.zeros_like(part.device))
+def _of_all(parts: Sequence[Partials], cuts: Micros) -> list[Partials]:
+    """One row a metric and cell, for all devices; its bucket is where the cell begins."""
+    merged = []
+    for part in parts:
+        at = np.maximum(np.searchsorted(cuts, part.bucket.astype("datetime64[us]").view(np.int64), "right") - 1, 0)
+        bucket = cuts[at].view("datetime64[us]")
+        merged.append(dataclasses.replace(part, device=np.zeros_like(part.device), bucket=bucket))
+    return [merge(merged)]
 
 
 def _late_of_all(late: Counted) -> Counted:

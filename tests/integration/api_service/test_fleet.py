@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from aggregation_service.fleet import Fleet
+from api_service.query import fleet
 from tests.across import run_without
 from tests.aggregated import rows, run
 from tests.integration.api_service.test_stats import SHAPES, START, Event, check, edges, events, expected, get
@@ -76,8 +77,9 @@ def test_rows_equal_numpy_in_every_state(
 
 
 def test_history_that_is_not_done_is_read_of_the_devices(
-    database: Database, warehouse: Warehouse, serve: Serve
+    database: Database, warehouse: Warehouse, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fleet, "_CELLS", 40)  # so that it is read in many pieces
     warehouse.add(events())
     run(database)
     client = serve()

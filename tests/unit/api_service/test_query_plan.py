@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_service.query.fleet import divided
+from api_service.query.fleet import batches, divided
 from api_service.query.plan import Level, Micros, Plan, Range, Stored, plan
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -169,3 +169,14 @@ def test_ranges_are_divided_at_cuts(edges: list[int], bounds: list[int]) -> None
     assert not any(start < cut < end for start, end in pieces for cut in edges)
     assert sum(end - start for start, end in pieces) == sum(end - start for start, end in ranges)
     assert {start for start, _ in ranges} <= {start for start, _ in pieces}
+
+
+@given(questions(), st.integers(1, 6_000))
+def test_batches_are_the_whole_plan_some_at_a_time(question: tuple[Micros, list[Level], Micros], series: int) -> None:
+    edges, levels, dirty = question
+    whole = plan(edges, levels, dirty)
+    parts = [plan(edges, levels, dirty, ranges) for ranges in batches(whole, series)]
+    assert sum((part.raw for part in parts), ()) == whole.raw
+    assert sum(part.cells(1, 1) for part in parts) == whole.cells(1, 1)
+    for part in parts:
+        assert part.raw or len(part.stored) == 1 or Plan(part.stored, ()).cells(series, 1) <= 10_000
