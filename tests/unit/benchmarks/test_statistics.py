@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,13 +50,16 @@ def test_whole_buckets_of_a_question_hold_the_events_that_were_made() -> None:
     assert min(by_day.counts) > NOW - 90 * DAY_S
 
 
+def _answer(since: str, count: int) -> bytes:
+    rows = [{"start": "1970-01-01T01:00:00Z", "count": count}]
+    return b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps({"from": since, "rows": rows}).encode()
+
+
 def test_an_answer_that_counts_otherwise_is_wrong() -> None:
-    question = months.Question("a", "", {0: 3})
-    for count in (3, 2):
-        rows = [{"start": "1970-01-01T00:00:00Z", "count": count}]
-        answer = b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps({"rows": rows}).encode()
-        if count == 3:
-            question.check(answer)
-        else:
-            with pytest.raises(PlumblineError):
-                question.check(answer)
+    question = months.Question("a", "", {3_600: 3})
+    question.check(_answer("1970-01-01T01:00:00Z", 3))
+    question.check(_answer("1970-01-01T01:00:01Z", 2))  # cut by now
+    replace(question, growing=True).check(_answer("1970-01-01T01:00:00Z", 4))
+    for wrong, count in ((question, 2), (question, 4), (replace(question, growing=True), 2)):
+        with pytest.raises(PlumblineError):
+            wrong.check(_answer("1970-01-01T01:00:00Z", count))
