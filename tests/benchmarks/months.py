@@ -92,7 +92,7 @@ def copy_older(connection: psycopg.Connection, stretches: Sequence[Stretch]) -> 
         INSERT INTO stats ({", ".join(names)})
         SELECT {", ".join(values)} FROM stats CROSS JOIN generate_series(1, {DEVICES // len(MODELS) - 1}) AS n
         WHERE device < {MODELS.stop} AND bucket <= to_timestamp({stretches[-1].start_s})
-            AND (level = {DAY_S} OR bucket < to_timestamp({stretches[_CUT_DAYS - 1].start_s}))
+            AND (level = {DAY_S} OR bucket < to_timestamp({stretches[min(_CUT_DAYS, len(stretches)) - 1].start_s}))
         """.encode()  # noqa: S608  made of constants
     )
     connection.execute("VACUUM ANALYZE stats")

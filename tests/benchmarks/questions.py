@@ -181,7 +181,7 @@ def main() -> int:
         description=__doc__,
         epilog="example: python -m tests.benchmarks questions --days 5 --step 60 --seconds 3",
     )
-    parser.add_argument("--days", type=int, default=90, help="of history (default: 90)")
+    parser.add_argument("--days", type=int, default=90, help="of history, at least 3 (default: 90)")
     parser.add_argument("--step", type=int, default=10, help="seconds between a device's events (default: 10)")
     parser.add_argument("--seconds", type=float, default=8, help="of a line (default: 8)")
     options = parser.parse_args()
