@@ -44,8 +44,11 @@ COPY (
     {WANTED}
     SELECT {FLEET_SELECTED}
     FROM series JOIN piece USING (plan)
-    JOIN fleet_stats s ON s.level = %(level)s AND s.metric = series.metric
-        AND s.bucket >= piece.start AND s.bucket < piece.until
+    CROSS JOIN LATERAL (
+        SELECT * FROM fleet_stats
+        WHERE level = %(level)s AND metric = series.metric AND bucket >= piece.start AND bucket < piece.until
+        OFFSET 0
+    ) s
     GROUP BY s.metric
 ) TO STDOUT (FORMAT binary)
 """  # noqa: S608  made of constants

@@ -73,7 +73,7 @@ class Span:
         return low, max(low, int(np.searchsorted(self.edges, min(self.end, until), "right")) - 1)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=8_192)
 def read(pairs: tuple[tuple[str, str], ...], most_rows: int) -> Question:
     """The question that these parameters ask.
 

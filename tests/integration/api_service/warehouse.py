@@ -54,8 +54,11 @@ class Warehouse:
                 [bucket, self.devices[device_id], self.layouts[tuple(sorted(readings))]],
             )
 
-    def store(self, watermark: int, late: int = 0) -> None:
-        """Stores the statistics of all buckets that end before `watermark` (µs), each with so many late readings."""
+    def store(self, watermark: int, late: int = 0, *, analyze: bool = True) -> None:
+        """Stores the statistics of all buckets that end before `watermark` (µs), each with so many late readings.
+
+        `analyze`: the planner gets figures of them.
+        """
         columns = self._columns()
         for level in LEVELS:
             width = level * MICROS
@@ -64,7 +67,8 @@ class Warehouse:
             self.connection.execute("UPDATE materialized SET until = %s WHERE level = %s", [moment, level])
             self.connection.execute("UPDATE watermarks SET watermark = %s WHERE level = %s", [moment, level])
             self._store_level(level, until, columns, late)
-        self.connection.execute("ANALYZE")
+        if analyze:
+            self.connection.execute("ANALYZE")
 
     def _store_level(self, level: int, until: int, columns: tuple[npt.NDArray[np.int64], ...], late: int) -> None:
         width = level * MICROS
