@@ -19,6 +19,8 @@ from api_service.auth.keys import SigningKey, load_signing_key
 from api_service.auth.verifier import Verifier
 from api_service.database import Database, DatabaseFailures
 from api_service.direct import Direct, Handler
+from api_service.gateway import routes as gateway
+from api_service.gateway.receipt import Receipts
 from api_service.metrics import Metrics
 from api_service.middleware import Observe
 from api_service.problems import Problem
@@ -50,7 +52,16 @@ def _query(parts: Parts) -> APIRouter:
     return query.router(parts.database, parts.bearer, parts.settings, parts.direct)
 
 
-MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "query": _query}
+def _gateway(parts: Parts) -> APIRouter:
+    return gateway.router(parts.settings, parts.bearer, _receipts(parts), parts.database, parts.direct)
+
+
+def _receipts(parts: Parts) -> Receipts:
+    secret = parts.settings.receipt_key.get_secret_value().encode()
+    return Receipts(secret or parts.key.secret())
+
+
+MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "gateway": _gateway, "query": _query}
 NEED_DATABASE = frozenset({"query"})
 
 

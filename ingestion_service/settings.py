@@ -2,11 +2,10 @@
 
 from pydantic import Field
 
-from shared.events import Limits
-from shared.settings import DatabaseSettings, ServiceSettings, TopicSettings
+from shared.settings import DatabaseSettings, EventSettings, ServiceSettings, TopicSettings
 
 
-class IngestionSettings(TopicSettings, DatabaseSettings, ServiceSettings):
+class IngestionSettings(TopicSettings, DatabaseSettings, EventSettings, ServiceSettings):
     """Broker, topics, database, and how to batch."""
 
     consumer_group: str = Field("plumbline-ingestion", min_length=1, description="Kafka consumer group")
@@ -15,9 +14,6 @@ class IngestionSettings(TopicSettings, DatabaseSettings, ServiceSettings):
         4_194_304, ge=1, le=1_073_741_824, description="a batch that holds so many bytes of values is full too"
     )
     batch_linger_ms: int = Field(100, ge=1, le=10_000, description="how long a batch may wait to fill up")
-    max_event_bytes: int = Field(1_000_000, ge=100, le=100_000_000, description="a larger event is too_large")
-    max_future_seconds: int = Field(300, ge=0, le=86_400_000, description="further ahead is timestamp_in_future")
-    max_age_days: int = Field(3650, ge=1, le=36_500, description="older is timestamp_too_old")
     max_devices: int = Field(1_000_000, ge=1, description="a new device beyond so many is cardinality_limit")
     max_layouts: int = Field(10_000, ge=1, description="a new set of metric names beyond so many likewise")
     dead_letter_limit_consecutive: int = Field(
@@ -36,11 +32,3 @@ class IngestionSettings(TopicSettings, DatabaseSettings, ServiceSettings):
         1, ge=0.01, le=5, description="a batch waits so long at most for acks: a slow ack topic never stops ingestion"
     )
     startup_timeout_seconds: float = Field(30, ge=1, le=600, description="how long to wait for Kafka and Postgres")
-
-    def limits(self) -> Limits:
-        """What an event may be at most."""
-        return Limits(
-            max_event_bytes=self.max_event_bytes,
-            max_future_us=self.max_future_seconds * 1_000_000,
-            max_age_us=self.max_age_days * 86_400_000_000,
-        )

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigurationError
+from shared.events import Limits
 
 T = TypeVar("T", bound="Settings")
 
@@ -98,6 +99,22 @@ class DatabaseSettings(Settings):
             host=self.db_host, port=self.db_port, user=self.db_user, dbname=self.db_name,
             **({"password": password} if password else {}), **common,
         )  # fmt: skip
+
+
+class EventSettings(Settings):
+    """What gateway and consumer must know alike."""
+
+    max_event_bytes: int = Field(1_000_000, ge=100, le=100_000_000, description="a larger event is too_large")
+    max_future_seconds: int = Field(300, ge=0, le=86_400_000, description="further ahead is timestamp_in_future")
+    max_age_days: int = Field(3650, ge=1, le=36_500, description="older is timestamp_too_old")
+
+    def limits(self) -> Limits:
+        """What an event may be at most."""
+        return Limits(
+            max_event_bytes=self.max_event_bytes,
+            max_future_us=self.max_future_seconds * 1_000_000,
+            max_age_us=self.max_age_days * 86_400_000_000,
+        )
 
 
 class ServiceSettings(Settings):

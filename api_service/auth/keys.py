@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from shared.errors import ConfigurationError
 
@@ -45,6 +45,10 @@ class SigningKey:
 
     async def find(self, kid: str | None) -> VerifyingKey | None:
         return self.verifying if kid in (None, self.verifying.kid) else None
+
+    def secret(self) -> bytes:
+        """What only holders of the private key know."""
+        return hashlib.sha256(self.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).digest()
 
     def jwk(self) -> dict[str, str]:
         """The public half, as a JWK (RFC 7517)."""

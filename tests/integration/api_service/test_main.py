@@ -88,7 +88,7 @@ def test_a_port_that_is_taken(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"API_MODULES": "auth,web"}, "API_MODULES: there is no module web → choose from: auth, query"),
+        ({"API_MODULES": "auth,web"}, "API_MODULES: there is no module web → choose from: auth, gateway, query"),
         ({"AUTH_SIGNING_KEY_FILE": "/nowhere/key.pem"}, "AUTH_SIGNING_KEY_FILE: /nowhere/key.pem: No such file"),
         ({"JWT_ISSUER": "https://login.example"}, "JWT_ISSUER: "),
         ({"API_PORT": "eighty"}, "API_PORT: "),

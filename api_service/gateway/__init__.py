@@ -1,0 +1,1 @@
+"""Events that come over HTTP: judged, handed to Kafka, acknowledged once it has them."""
