@@ -21,6 +21,7 @@ from api_service.database import Database, DatabaseFailures
 from api_service.direct import Direct, Handler
 from api_service.gateway import routes as gateway
 from api_service.gateway.receipt import Receipts
+from api_service.limits import RateLimits
 from api_service.metrics import Metrics
 from api_service.middleware import Observe
 from api_service.problems import Problem
@@ -37,6 +38,7 @@ class Parts:
     metrics: Metrics
     key: SigningKey
     bearer: Bearer
+    limits: RateLimits
     database: Database
     direct: list[BaseRoute]  # that modules add to
 
@@ -45,7 +47,7 @@ def _auth(parts: Parts) -> APIRouter:
     settings = parts.settings
     issuer = Issuer(settings.auth_issuer, settings.jwt_audience, parts.key)
     known = clients.load(settings.auth_clients_file)
-    return token.router(issuer, known, settings.auth_token_ttl_seconds, parts.metrics)
+    return token.router(issuer, known, settings.auth_token_ttl_seconds, parts.metrics, parts.limits)
 
 
 def _query(parts: Parts) -> APIRouter:
@@ -107,8 +109,9 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
 def _parts(settings: ApiSettings, registry: CollectorRegistry) -> Parts:
     metrics = Metrics(registry)
     key = load_signing_key(settings.auth_signing_key_file)
-    bearer = Bearer(Verifier(key, settings.auth_issuer, settings.jwt_audience), metrics)
-    return Parts(settings, metrics, key, bearer, Database(settings), [])
+    limits = RateLimits(settings)
+    bearer = Bearer(Verifier(key, settings.auth_issuer, settings.jwt_audience), metrics, limits)
+    return Parts(settings, metrics, key, bearer, limits, Database(settings), [])
 
 
 def _modules(text: str) -> list[str]:

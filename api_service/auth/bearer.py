@@ -7,6 +7,7 @@ from fastapi import Request
 
 from api_service.auth.claims import Principal, Refused
 from api_service.auth.verifier import Verifier
+from api_service.limits import RateLimits, client_host
 from api_service.metrics import Metrics
 from api_service.problems import Problem
 
@@ -16,13 +17,16 @@ _REALM = 'Bearer realm="plumbline"'
 class Bearer:
     """Makes the dependencies that routes declare their scope with."""
 
-    def __init__(self, verifier: Verifier, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
-        self._verifier, self._metrics, self._clock = verifier, metrics, clock
+    def __init__(
+        self, verifier: Verifier, metrics: Metrics, limits: RateLimits, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._verifier, self._metrics, self._limits, self._clock = verifier, metrics, limits, clock
 
     def require(self, scope: str) -> Callable[[Request], Awaitable[Principal]]:
-        """A dependency that yields who asks, or ends the request with 400, 401 or 403."""
+        """A dependency that yields who asks, or ends the request with 400, 401, 403 or 429."""
 
         async def principal(request: Request) -> Principal:
+            self._limits.address(client_host(request))
             token = self._token(request)
             try:
                 found = await self._verifier.verify(token, self._clock())
@@ -30,6 +34,7 @@ class Bearer:
                 raise self._refuse(
                     refused.reason, 401, "The token is not valid, or no longer: ask for a new one.", "invalid_token"
                 ) from None
+            self._limits.subject(found.subject)
             if scope not in found.scopes:
                 raise self._refuse(
                     "scope", 403, f"This needs a token with the scope {scope}.", "insufficient_scope", scope

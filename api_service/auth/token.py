@@ -14,6 +14,7 @@ from api_service.auth import clients as registry
 from api_service.auth import described
 from api_service.auth.clients import Client
 from api_service.auth.issuer import Issuer
+from api_service.limits import RateLimits, client_host
 from api_service.metrics import Metrics
 from api_service.problems import Problem
 
@@ -36,12 +37,15 @@ class OAuthError(Exception):
         return Response(body, self.status, headers, "application/json")
 
 
-def router(issuer: Issuer, clients: Mapping[str, Client], ttl_s: int, metrics: Metrics) -> APIRouter:
+def router(
+    issuer: Issuer, clients: Mapping[str, Client], ttl_s: int, metrics: Metrics, limits: RateLimits
+) -> APIRouter:
     """The issuer's routes."""
     routes = APIRouter(tags=["auth"])
 
     @routes.post("/auth/token", **described.TOKEN)
     async def token(request: Request) -> Response:
+        limits.address(client_host(request))
         try:
             form = _form(request, await _body(request))
             client, scopes = _grant(clients, form, request.headers.getlist("authorization"))
