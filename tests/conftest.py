@@ -19,6 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--long", action="store_true", help="faults last as long as in the field (`make faults`)")
     group.addoption("--faults-json", metavar="FILE", help="write the table of faults as JSON lines")
+    security = parser.getgroup("security")
+    security.addoption("--security-json", metavar="FILE", help="write what the security table's rows saw as JSON lines")
     longer = parser.getgroup("model")
     longer.addoption("--model-examples", type=int, default=6, metavar="N", help="how long the model of statistics runs")
 
