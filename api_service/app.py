@@ -1,7 +1,7 @@
 """The wiring: which modules this process serves, and what they share."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -12,11 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from api_service import docs, health
-from api_service.auth import clients, token
-from api_service.auth.bearer import Bearer
-from api_service.auth.issuer import Issuer
-from api_service.auth.keys import SigningKey, load_signing_key
-from api_service.auth.verifier import Verifier
+from api_service.auth.routes import Auth
 from api_service.database import Database, DatabaseFailures
 from api_service.direct import Direct, Handler
 from api_service.gateway import routes as gateway
@@ -36,31 +32,27 @@ class Parts:
 
     settings: ApiSettings
     metrics: Metrics
-    key: SigningKey
-    bearer: Bearer
+    auth: Auth
     limits: RateLimits
     database: Database
     direct: list[BaseRoute]  # that modules add to
 
 
 def _auth(parts: Parts) -> APIRouter:
-    settings = parts.settings
-    issuer = Issuer(settings.auth_issuer, settings.jwt_audience, parts.key)
-    known = clients.load(settings.auth_clients_file)
-    return token.router(issuer, known, settings.auth_token_ttl_seconds, parts.metrics, parts.limits)
+    return parts.auth.router()
 
 
 def _query(parts: Parts) -> APIRouter:
-    return query.router(parts.database, parts.bearer, parts.settings, parts.direct)
+    return query.router(parts.database, parts.auth.bearer, parts.settings, parts.direct)
 
 
 def _gateway(parts: Parts) -> APIRouter:
-    return gateway.router(parts.settings, parts.bearer, _receipts(parts), parts.database, parts.direct)
+    return gateway.router(parts.settings, parts.auth.bearer, _receipts(parts), parts.database, parts.direct)
 
 
 def _receipts(parts: Parts) -> Receipts:
     secret = parts.settings.receipt_key.get_secret_value().encode()
-    return Receipts(secret or parts.key.secret())
+    return Receipts(secret or parts.auth.own.pairs[-1].secret())
 
 
 MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "gateway": _gateway, "query": _query}
@@ -79,10 +71,10 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        if database is None:
-            yield
-            return
-        async with database.opened():
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(parts.auth.opened())
+            if database is not None:
+                await stack.enter_async_context(database.opened())
             yield
 
     handlers: dict[int | type[Exception], Handler] = {
@@ -108,10 +100,9 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
 
 def _parts(settings: ApiSettings, registry: CollectorRegistry) -> Parts:
     metrics = Metrics(registry)
-    key = load_signing_key(settings.auth_signing_key_file)
     limits = RateLimits(settings)
-    bearer = Bearer(Verifier(key, settings.auth_issuer, settings.jwt_audience), metrics, limits)
-    return Parts(settings, metrics, key, bearer, limits, Database(settings), [])
+    auth = Auth(settings, metrics, limits)
+    return Parts(settings, metrics, auth, limits, Database(settings), [])
 
 
 def _modules(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api_service.auth.issuer import Issuer
-from api_service.auth.keys import load_signing_key
+from api_service.auth.signing import OwnKeys
 from deploy.local import environment, home
 from deploy.local.issuer import SCOPES
 from ops.console import Json, print_json
@@ -53,6 +53,6 @@ def sign(
     values: Mapping[str, str], subject: str, scopes: Sequence[str], devices: Sequence[str] | None, lifetime_s: int
 ) -> str:
     """A token signed with the stack's key, valid from now; without `devices` it covers all of them."""
-    key = load_signing_key(Path(values["AUTH_SIGNING_KEY_FILE"]))
-    issuer = Issuer(values["AUTH_ISSUER"], values["JWT_AUDIENCE"], key)
+    keys = OwnKeys(Path(values["AUTH_SIGNING_KEY_FILE"]))
+    issuer = Issuer(values["AUTH_ISSUER"], values["JWT_AUDIENCE"], keys)
     return issuer.issue(subject, scopes, devices or None, time.time(), lifetime_s)

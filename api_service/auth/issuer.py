@@ -7,14 +7,14 @@ from typing import Any
 
 import jwt
 
-from api_service.auth.keys import SigningKey
+from api_service.auth.signing import OwnKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
     name: str
     audience: str
-    key: SigningKey
+    keys: OwnKeys
 
     def issue(
         self, subject: str, scopes: Sequence[str], devices: Sequence[str] | None, now: float, ttl_s: float
@@ -32,5 +32,5 @@ class Issuer:
         }
         if devices is not None:
             claims["devices"] = list(devices)
-        key = self.key.verifying
-        return jwt.encode(claims, self.key.private, key.algorithm, headers={"kid": key.kid})
+        key = self.keys.pairs[0]
+        return jwt.encode(claims, key.private, key.algorithm, headers={"kid": key.kid})

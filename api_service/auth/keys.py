@@ -1,90 +1,88 @@
-"""Keys that tokens are signed and verified with, and where verifying keys come from."""
+"""Keys that tokens are verified with, and where they come from."""
 
-import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from shared.errors import ConfigurationError
+from api_service.auth.algorithms import PublicKey
+from api_service.auth.encoding import encode
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
-_MAKE_KEY = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out"
+class KeysAway(Exception):
+    """No keys are known, or only ones that are too old to be believed; `retry_after_s`: when to try again."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(retry_after_s)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """A public key and the only algorithm that it may be used with."""
+    """A public key, and the algorithms that it may be used with."""
 
-    kid: str
-    algorithm: str
+    kid: str | None
+    algorithms: frozenset[str]
     public: PublicKey
+
+
+class KeySet:
+    """The keys of an issuer at one time."""
+
+    def __init__(self, keys: Iterable[VerifyingKey]) -> None:
+        self.keys = tuple(keys)
+        self._ids = {key.kid for key in self.keys} | {None}
+        self._found: dict[tuple[str | None, str], VerifyingKey] = {}
+        ambiguous = set()
+        for key in self.keys:
+            for algorithm in key.algorithms:
+                for name in {(key.kid, algorithm), (None, algorithm)}:
+                    if self._found.setdefault(name, key) is not key:
+                        ambiguous.add(name)
+        for name in ambiguous:
+            del self._found[name]
+
+    def find(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
+        """The key that this can only mean: of this id, or the only one that fits a token which names none."""
+        return self._found.get((kid, algorithm))
+
+    def names(self, kid: str | None) -> bool:
+        """Whether there is a key of this id, for whatever algorithm; a token without an id names what there is."""
+        return kid in self._ids
 
 
 class KeySource(Protocol):
     """Where the verifier finds an issuer's public keys."""
 
-    async def find(self, kid: str | None) -> VerifyingKey | None:
-        """The key of this id, or the only key there is when a token names none; None: there is no such key."""
+    def current(self) -> KeySet | None:
+        """What is known; the same object until something changes. Never waits. None: nothing, or too old."""
 
+    async def newer(self) -> KeySet:
+        """The keys after a look for newer ones, if one is due.
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """The built-in issuer's key pair; as a KeySource it knows itself."""
+        Raises:
+            KeysAway: there are none.
+        """
 
-    private: PrivateKey
-    verifying: VerifyingKey
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Keeps the keys up to date as long as the block lasts."""
 
-    async def find(self, kid: str | None) -> VerifyingKey | None:
-        return self.verifying if kid in (None, self.verifying.kid) else None
-
-    def secret(self) -> bytes:
-        """What only holders of the private key know."""
-        return hashlib.sha256(self.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).digest()
-
-    def jwk(self) -> dict[str, str]:
-        """The public half, as a JWK (RFC 7517)."""
-        public = public_members(self.verifying.public)
-        return {**public, "kid": self.verifying.kid, "alg": self.verifying.algorithm, "use": "sig"}
-
-
-def load_signing_key(file: Path | None) -> SigningKey:
-    """Reads AUTH_SIGNING_KEY_FILE.
-
-    Raises:
-        ConfigurationError: there is no such file, or no RSA (≥ 2048 bits) or EC P-256 private key in it.
-    """
-    if file is None:
-        raise _refused("is not set", "FILE")
-    try:
-        key = load_pem_private_key(file.read_bytes(), password=None)
-    except OSError as error:
-        raise _refused(f"{file}: {error.strerror}", str(file)) from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise _refused(f"{file} holds no PEM private key without a password", str(file)) from None
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= 2048:
-        return _signing_key(key, key.public_key(), "RS256")
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-        return _signing_key(key, key.public_key(), "ES256")
-    raise _refused(f"{file} is neither an RSA key of at least 2048 bits nor an EC P-256 key", str(file))
+    async def trouble(self) -> str | None:
+        """Why no token can be verified, with the fix; None: one can."""
 
 
 def thumbprint(members: Mapping[str, str]) -> str:
     """RFC 7638: the hash of a JWK's required members, which makes a key id that names the key itself."""
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
-    return _base64url(hashlib.sha256(canonical.encode()).digest())
+    return encode(hashlib.sha256(canonical.encode()).digest())
 
 
-def public_members(key: PublicKey) -> dict[str, str]:
-    """The required members of a public key's JWK."""
+def public_members(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> dict[str, str]:
+    """The required members of the JWK of an RSA or P-256 key."""
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         return {"kty": "RSA", "e": _base64url_int(numbers.e), "n": _base64url_int(numbers.n)}
@@ -92,22 +90,10 @@ def public_members(key: PublicKey) -> dict[str, str]:
     return {
         "kty": "EC",
         "crv": "P-256",
-        "x": _base64url(point.x.to_bytes(32, "big")),
-        "y": _base64url(point.y.to_bytes(32, "big")),
+        "x": encode(point.x.to_bytes(32, "big")),
+        "y": encode(point.y.to_bytes(32, "big")),
     }
 
 
-def _signing_key(private: PrivateKey, public: PublicKey, algorithm: str) -> SigningKey:
-    return SigningKey(private, VerifyingKey(thumbprint(public_members(public)), algorithm, public))
-
-
-def _refused(problem: str, file: str) -> ConfigurationError:
-    return ConfigurationError(f"AUTH_SIGNING_KEY_FILE: {problem} → make one and name it: {_MAKE_KEY} {file}")
-
-
 def _base64url_int(number: int) -> str:
-    return _base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))

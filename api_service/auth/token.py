@@ -57,10 +57,9 @@ def router(
         headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
         return Response(msgspec.json.encode(answer), 200, headers, "application/json")
 
-    key_set = msgspec.json.encode({"keys": [issuer.key.jwk()]})
-
     @routes.get("/.well-known/jwks.json", **described.JWKS)
     async def jwks() -> Response:
+        key_set = msgspec.json.encode({"keys": [pair.jwk() for pair in issuer.keys.pairs]})
         return Response(key_set, 200, {"Cache-Control": "public, max-age=300"}, "application/json")
 
     return routes

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
 
 from api_service.app import create_app
-from api_service.auth.keys import SigningKey, load_signing_key
+from api_service.auth.signing import SigningKey, ring
 from api_service.settings import ApiSettings
 from tests.unit.api_service.serving import served
 
@@ -35,7 +35,7 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def key(key_file: Path) -> SigningKey:
-    return load_signing_key(key_file)
+    return ring(key_file).pairs[0]
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def forge(key: SigningKey) -> Callable[..., str]:
         return jwt.api_jws.encode(
             json.dumps(claims).encode(),
             key.private,
-            key.verifying.algorithm,
-            headers={"kid": key.verifying.kid, **(headers or {})},
+            key.algorithm,
+            headers={"kid": key.kid, **(headers or {})},
         )
 
     return sign

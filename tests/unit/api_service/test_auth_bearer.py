@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
 
-from api_service.auth.keys import SigningKey
+from api_service.auth.signing import SigningKey
 
 Forge = Callable[..., str]
 
@@ -78,15 +78,15 @@ def test_garbage(client: httpx.Client, token: str) -> None:
 
 def test_algorithms_that_are_not_the_keys(client: httpx.Client, key: SigningKey, forge: Forge) -> None:
     claims = {"iss": "plumbline", "aud": "plumbline", "sub": "analyst", "exp": NOW + 60, "scope": "read:stats"}
-    public = key.verifying.public.public_bytes(
+    public = key.private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    signed = f"{segment({'alg': 'HS256', 'kid': key.verifying.kid})}.{segment(claims)}"
+    signed = f"{segment({'alg': 'HS256', 'kid': key.kid})}.{segment(claims)}"
 
     mac = base64.urlsafe_b64encode(hmac.digest(public, signed.encode(), hashlib.sha256)).rstrip(b"=").decode()
-    unsigned = f"{segment({'alg': 'none', 'kid': key.verifying.kid})}.{segment(claims)}."
+    unsigned = f"{segment({'alg': 'none', 'kid': key.kid})}.{segment(claims)}."
     other = ec.generate_private_key(ec.SECP256R1())
-    wrong_key = jwt.encode(claims, other, "ES256", headers={"kid": key.verifying.kid})
+    wrong_key = jwt.encode(claims, other, "ES256", headers={"kid": key.kid})
     unknown_key = jwt.encode(claims, other, "ES256", headers={"kid": "other"})
     for token in (f"{signed}.{mac}", unsigned, wrong_key, unknown_key, forge()[:-4] + "AAAA"):
         answer = ask(client, token)

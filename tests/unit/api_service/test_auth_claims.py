@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from api_service.auth.claims import check
+from api_service.auth.claims import read
 from api_service.query.store import like_patterns
 
 
 def devices(claim: dict[str, Any]) -> tuple[str, ...] | None:
-    return check({"iss": "i", "aud": "a", "sub": "s", "exp": 100, **claim}, "i", "a", now=0).devices
+    return read({"iss": "i", "aud": "a", "sub": "s", "exp": 100, **claim}, "i", "a").principal.devices
 
 
 @pytest.mark.parametrize("claim", [None, "dev-1", "*", [1], ["dev-1", None], {"dev-1": 1}, 7, True, []])

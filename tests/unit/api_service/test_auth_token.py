@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from api_service.app import create_app
 from api_service.auth import clients
-from api_service.auth.keys import load_signing_key, thumbprint
+from api_service.auth.keys import thumbprint
+from api_service.auth.signing import ring
 from api_service.settings import ApiSettings
 from shared.errors import ConfigurationError
 from tests.unit.api_service.conftest import pem
@@ -125,7 +126,7 @@ def test_a_key_that_cannot_sign_is_a_configuration_error_with_the_fix(tmp_path: 
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"AUTH_SIGNING_KEY_FILE: .* → .*openssl genpkey"):
-        load_signing_key(file)
+        ring(file)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jwt
 import pytest
 import typer
 
-from api_service.auth.keys import load_signing_key
+from api_service.auth.signing import OwnKeys
 from deploy.local import environment, issuer
 from ops import token
 from shared.errors import PlumblineError
@@ -22,7 +22,7 @@ def values(tmp_path: Path) -> dict[str, str]:
 
 def test_a_token_verifies_with_the_stacks_public_key_and_says_what_was_asked(values: dict[str, str]) -> None:
     signed = token.sign(values, "ann", ["read:stats", "read:records"], ["dev-*"], 3600)
-    key = load_signing_key(Path(values["AUTH_SIGNING_KEY_FILE"])).verifying
+    key = OwnKeys(Path(values["AUTH_SIGNING_KEY_FILE"])).pairs[0].verifying()
     read = jwt.decode(signed, key.public, algorithms=["RS256"], audience="plumbline", issuer="plumbline")
     assert read["scope"] == "read:stats read:records"
     assert read["devices"] == ["dev-*"]

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import jwt
 
-from api_service.auth.keys import SigningKey, load_signing_key
+from api_service.auth.signing import SigningKey, ring
 from tests.answering import SECRET, api_settings
 from tests.pipeline import Service, running, wait_for
 from tests.servers import Database, Topics
@@ -83,8 +83,8 @@ class Door:
 
     def signed(self, payload: bytes, headers: Mapping[str, Any] | None = None) -> str:
         """Any bytes, signed with the right key; the log must never have the signature."""
-        head = {"kid": self.key.verifying.kid, **(headers or {})}
-        made = jwt.api_jws.encode(payload, self.key.private, self.key.verifying.algorithm, headers=head)
+        head = {"kid": self.key.kid, **(headers or {})}
+        made = jwt.api_jws.encode(payload, self.key.private, self.key.algorithm, headers=head)
         self.secrets.add(made.rpartition(".")[2])
         return made
 
@@ -167,7 +167,7 @@ def opened(database: Database, topics: Topics, folder: Path, **settings: object)
         "API_PORT": "0",
         **{name: str(value) for name, value in settings.items()},
     }
-    key = load_signing_key(files.auth_signing_key_file)
+    key = ring(files.auth_signing_key_file).pairs[0]
     with running("api_service", environment) as service:
         wait_for(lambda: service.status is not None or _port(service) is not None, "an API that listens")
         assert service.status is None, service.output()
