@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import jwt
 
-from api_service.auth.signing import SigningKey, ring
+from api_service.auth.signing import OwnKeys, SigningKey
 from tests.answering import SECRET, api_settings
 from tests.pipeline import Service, running, wait_for
 from tests.servers import Database, Topics
@@ -167,7 +167,7 @@ def opened(database: Database, topics: Topics, folder: Path, **settings: object)
         "API_PORT": "0",
         **{name: str(value) for name, value in settings.items()},
     }
-    key = ring(files.auth_signing_key_file).pairs[0]
+    key = OwnKeys(files.auth_signing_key_file).pairs[0]
     with running("api_service", environment) as service:
         wait_for(lambda: service.status is not None or _port(service) is not None, "an API that listens")
         assert service.status is None, service.output()
