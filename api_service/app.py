@@ -1,8 +1,8 @@
 """The wiring: which modules this process serves, and what they share."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
 import psycopg
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -15,8 +15,8 @@ from api_service import docs, health
 from api_service.auth.routes import Auth
 from api_service.database import Database, DatabaseFailures
 from api_service.direct import Direct, Handler
-from api_service.gateway import routes as gateway
 from api_service.gateway.receipt import Receipts
+from api_service.gateway.routes import Gateway
 from api_service.limits import RateLimits
 from api_service.metrics import Metrics
 from api_service.middleware import Observe
@@ -31,11 +31,14 @@ class Parts:
     """What a module may be made of."""
 
     settings: ApiSettings
+    registry: CollectorRegistry
     metrics: Metrics
     auth: Auth
     limits: RateLimits
     database: Database
-    direct: list[BaseRoute]  # that modules add to
+    # What modules add to: routes to be reached directly, and what is open while the process serves.
+    direct: list[BaseRoute] = field(default_factory=list)
+    opened: list[Callable[[], AbstractAsyncContextManager[None]]] = field(default_factory=list)
 
 
 def _auth(parts: Parts) -> APIRouter:
@@ -47,7 +50,11 @@ def _query(parts: Parts) -> APIRouter:
 
 
 def _gateway(parts: Parts) -> APIRouter:
-    return gateway.router(parts.settings, parts.auth.bearer, _receipts(parts), parts.database, parts.direct)
+    made = Gateway(parts.settings, parts.auth.bearer, parts.limits, _receipts(parts), parts.registry)
+    parts.opened.append(made.opened)
+    routes = made.direct()
+    parts.direct.extend(routes.routes)
+    return routes
 
 
 def _receipts(parts: Parts) -> Receipts:
@@ -72,9 +79,8 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(parts.auth.opened())
-            if database is not None:
-                await stack.enter_async_context(database.opened())
+            for opened in parts.opened:
+                await stack.enter_async_context(opened())
             yield
 
     handlers: dict[int | type[Exception], Handler] = {
@@ -102,7 +108,8 @@ def _parts(settings: ApiSettings, registry: CollectorRegistry) -> Parts:
     metrics = Metrics(registry)
     limits = RateLimits(settings)
     auth = Auth(settings, metrics, limits)
-    return Parts(settings, metrics, auth, limits, Database(settings), [])
+    database = Database(settings)
+    return Parts(settings, registry, metrics, auth, limits, database, opened=[auth.opened, database.opened])
 
 
 def _modules(text: str) -> list[str]:

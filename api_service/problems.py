@@ -28,13 +28,14 @@ class Problem(Exception):
         code: str | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.code, self.errors = status, detail, code, tuple(errors)
-        self.headers = dict(headers or {})
+        self.headers, self.members = dict(headers or {}), dict(members or {})
 
     def body(self) -> dict[str, Any]:
-        """The members of the problem details; `code` and `errors` only where there are some."""
+        """The members of the problem details; `code`, `errors` and further ones only where there are some."""
         members: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -45,7 +46,7 @@ class Problem(Exception):
             members["code"] = self.code
         if self.errors:
             members["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
-        return members
+        return members | self.members
 
     def response(self) -> Response:
         """The answer, never to be cached."""

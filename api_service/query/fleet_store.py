@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from api_service.query import apart, times
+from api_service import apart
+from api_service.query import times
 from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs, within
 from api_service.query.plan import Micros, Range
 from shared.statistics import PACKED_VALUES, Partials, unpack_values

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import psycopg
 from psycopg.rows import class_row
 
-from api_service.query import apart, times
+from api_service import apart
+from api_service.query import times
 from api_service.query.bulk_store import WANTED, Counted, Wanted, copied, counted, packs, within
 from api_service.query.plan import EVER, Level
 from api_service.query.store import VISIBLE, like_patterns

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from api_service.query import apart
+from api_service import apart
 from api_service.query import statistics_store as store
 from api_service.query.bulk_store import NOTHING_COUNTED, Counted, Wanted
 from api_service.query.plan import EVER, NONE, Level, Micros, Plan, Range, plan

@@ -1,0 +1,140 @@
+"""Events of many requests at once: judged in one call, handed to Kafka in one call.
+
+What has come by the time that the event loop gets to it goes together. A large request is cut, so that others get their
+turn in between.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from api_service.auth.claims import Principal
+from api_service.gateway.metrics import GatewayMetrics
+from api_service.gateway.outlet import Delivery, Outlet
+from api_service.problems import unavailable
+from shared.events import Code, Decoder, Limits
+
+_AT_ONCE = 1_000  # events: one or two milliseconds
+
+FORBIDDEN_DEVICE = "forbidden_device"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why the event at `index` of a request was not taken."""
+
+    index: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a request's events: those at `index` are in Kafka, at these partitions and offsets."""
+
+    index: Sequence[int]
+    partition: Sequence[int]
+    offset: Sequence[int]
+    rejected: Sequence[Rejected]
+
+
+class _Request:
+    """One that is being taken: `judged` of its events are already."""
+
+    __slots__ = ("delivery", "judged", "rejected", "values", "who")
+
+    def __init__(self, values: Sequence[bytes], who: Principal) -> None:
+        self.values, self.who = values, who
+        self.judged = 0
+        self.rejected: list[Rejected] = []
+        self.delivery = Delivery(len(values))
+
+
+class Intake:
+    """For one event loop."""
+
+    def __init__(self, limits: Limits, outlet: Outlet, metrics: GatewayMetrics) -> None:
+        self._decoder, self._limits, self._outlet, self._metrics = Decoder(limits), limits, outlet, metrics
+        self._accepted = metrics.events.labels("accepted")
+        self._waiting: deque[_Request] = deque()
+        self._due = False
+
+    async def take(self, values: Sequence[bytes], who: Principal) -> Taken:
+        """Judges events and returns once Kafka has all that can be taken.
+
+        Raises:
+            Problem: 503, Kafka didn't confirm each of them; some may be there nevertheless.
+        """
+        request = _Request(values, who)
+        self._waiting.append(request)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._run)
+        await request.delivery.done
+        return self._taken(request)
+
+    def _taken(self, request: _Request) -> Taken:
+        delivery, count = request.delivery, len(request.values)
+        if delivery.error is not None:
+            self._metrics.events.labels("unconfirmed").inc(count - len(request.rejected))
+            raise unavailable("Kafka didn't confirm all events in time. Sending them again does no harm.")
+        if not request.rejected and not delivery.too_large:
+            self._accepted.inc(count)
+            return Taken(range(count), delivery.partition, delivery.offset, [])
+        detail = "the broker takes no record as large as this"
+        too_large = [Rejected(index, Code.TOO_LARGE, detail) for index in delivery.too_large]
+        rejected = sorted(request.rejected + too_large, key=lambda each: each.index)
+        for each in rejected:
+            self._metrics.events.labels(each.code).inc()
+        gone = {each.index for each in rejected}
+        index = [i for i in range(count) if i not in gone]
+        self._accepted.inc(len(index))
+        return Taken(index, [delivery.partition[i] for i in index], [delivery.offset[i] for i in index], rejected)
+
+    def _run(self) -> None:
+        """One turn: so many of the waiting events as go at once."""
+        turn: list[tuple[_Request, int, int]] = []
+        room = _AT_ONCE
+        while self._waiting and room:
+            request = self._waiting[0]
+            start, stop = request.judged, min(len(request.values), request.judged + room)
+            turn.append((request, start, stop))
+            request.judged, room = stop, room - (stop - start)
+            if stop == len(request.values):
+                self._waiting.popleft()
+            else:
+                self._waiting.rotate(-1)
+                break
+        self._due = bool(self._waiting)
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._run)
+        self._judge(turn)
+
+    def _judge(self, turn: Sequence[tuple[_Request, int, int]]) -> None:
+        values = [value for request, start, stop in turn for value in request.values[start:stop]]
+        decoded = self._decoder.decode(values, time.time_ns() // 1000)
+        devices: list[str | None] = [None] * len(values)
+        for group in decoded.groups:
+            for position, device in zip(group.position.tolist(), group.device, strict=True):
+                devices[position] = device
+        refusals = iter(decoded.rejects)  # by position
+        judged = iter(zip(values, devices, strict=True))
+        messages: list[dict[str, Any]] = []
+        for request, start, stop in turn:
+            delivery, before = request.delivery, len(request.rejected)
+            for index, (value, key) in zip(range(start, stop), judged, strict=False):
+                if key is None:
+                    reason = next(refusals)
+                    request.rejected.append(Rejected(index, reason.code, reason.detail))
+                elif not request.who.covers(key):
+                    request.rejected.append(Rejected(index, FORBIDDEN_DEVICE, "the token doesn't cover this device"))
+                else:
+                    fate = partial(self._outlet.delivered, delivery, index)
+                    messages.append({"value": value, "key": key, "callback": fate})
+            delivery.settle(len(request.rejected) - before)
+        if messages:
+            self._outlet.send(messages)

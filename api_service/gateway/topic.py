@@ -1,0 +1,69 @@
+"""The readings topic as the broker knows it: its id makes a receipt mean this topic, not a later one of its name."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from api_service.problems import unavailable
+from shared import kafka, log
+from shared.settings import TopicSettings
+
+_EVERY_S = 2.0
+_TIMEOUT_S = 1.5
+_log = log.get(__name__)
+
+
+class Topic:
+    """Asked for again and again in the background, so that no request waits for it."""
+
+    def __init__(self, settings: TopicSettings) -> None:
+        self._settings = settings
+        self._id: str | None = None
+        self._trouble: str | None = "it wasn't asked yet"
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """It is asked for in the block."""
+        watch = asyncio.create_task(self._watch(kafka.admin(self._settings)))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+
+    def require(self) -> str:
+        """The topic's id.
+
+        Raises:
+            Problem: 503, Kafka has not answered since this process began.
+        """
+        if self._id is None:
+            raise unavailable("Kafka doesn't answer, or has no topic for readings.")
+        return self._id
+
+    def trouble(self) -> str | None:
+        """Why Kafka can't be used, with the fix; None: it answered a moment ago."""
+        return self._trouble
+
+    async def _watch(self, admin: AdminClient) -> None:
+        while True:
+            found = await asyncio.to_thread(self._asked, admin)
+            if found != self._trouble:
+                _log.info("kafka_ready") if found is None else _log.warning("kafka_away", problem=found)
+            self._trouble = found
+            await asyncio.sleep(_EVERY_S)
+
+    def _asked(self, admin: AdminClient) -> str | None:
+        topic = self._settings.topic_readings
+        try:
+            asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
+            self._id = str(asked[topic].result(timeout=2 * _TIMEOUT_S).topic_id)
+        except TimeoutError:
+            return "it doesn't answer → start it (`plumbline up`), or set KAFKA_BOOTSTRAP_SERVERS"
+        except KafkaException as error:
+            return f"{error.args[0].str()} → start it and make its topics (`plumbline up`), or set KAFKA_*"
+        return None
