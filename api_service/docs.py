@@ -30,6 +30,8 @@ _FILES = {
 
 _SCOPES = {
     "read:stats": "statistics and devices",
+    "read:records": "events as they were sent, and what waits to be stored",
+    "write:readings": "sending events, and what became of them",
 }
 _TOKEN = {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/auth/token", "scopes": _SCOPES}}}
 

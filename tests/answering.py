@@ -18,6 +18,7 @@ from tests.servers import Database
 from tests.unit.api_service.serving import served
 
 SECRET = "opensesame"
+SCOPES = ["read:stats", "read:records", "write:readings"]
 
 
 def api_settings(database: Database, folder: Path) -> ApiSettings:
@@ -26,7 +27,7 @@ def api_settings(database: Database, folder: Path) -> ApiSettings:
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
     secret = hashlib.sha256(SECRET.encode()).hexdigest()
-    everything: dict[str, Any] = {"client_id": "all", "secret_sha256": secret, "scopes": ["read:stats"]}
+    everything: dict[str, Any] = {"client_id": "all", "secret_sha256": secret, "scopes": SCOPES}
     ward = {**everything, "client_id": "ward", "devices": ["ward-*"]}
     (folder / "clients.json").write_text(json.dumps([everything, ward]))
     variables = {name.lower(): value for name, value in database.environment("api").items()}

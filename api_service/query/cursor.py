@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from api_service.problems import FieldError, invalid
+from api_service.problems import FieldError, Problem, invalid
 
 _MOST_BYTES = 128 * 1024
 _WRONG = "it is no cursor of this route: use a next_cursor as it was given, or leave it out to start again"
@@ -20,7 +20,7 @@ _WRONG = "it is no cursor of this route: use a next_cursor as it was given, or l
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """`question`: the parameters of the first page; `fixed`: what takes their place, its times made absolute.
 
-    `after`: a row's device, metric and start in microseconds.
+    `after`: the last row's place: device, what tells apart rows of the same device and time, time in microseconds.
     """
 
     route: str
@@ -50,8 +50,13 @@ def decode(text: str, route: str) -> Cursor:
         cursor = None
     # Encoded again it must be the same: a text has one form only.
     if cursor is None or cursor.route != route or encode(cursor) != text or "\0" in "".join(cursor.after[:2]):
-        raise invalid(FieldError("cursor", _WRONG))
+        raise wrong()
     return cursor
+
+
+def wrong() -> Problem:
+    """422: the route didn't make this cursor."""
+    return invalid(FieldError("cursor", _WRONG))
 
 
 def merge(cursor: Cursor, given: Sequence[tuple[str, str]], free: Sequence[str]) -> list[tuple[str, str]]:

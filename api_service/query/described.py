@@ -23,6 +23,7 @@ CURSOR = _parameter(
     "A page's `next_cursor`: continues after that page. The others may be repeated as they were, or left out.",
 )
 SECURITY = [{"token": ["read:stats"]}]
+_RECORDS_SECURITY = [{"token": ["read:records"]}]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"description": "no token, or one that isn't valid"},
     403: {"description": "the token lacks the scope"},
@@ -180,5 +181,40 @@ STATS: dict[str, Any] = {
         **PROBLEMS,
         404: _NOT_FOUND,
         406: {"description": "neither JSON nor CSV is acceptable"},
+    },
+}
+
+_EVENT = {
+    "device_id": "dev-2",
+    "timestamp": "2025-09-09T17:00:00.250000Z",
+    "data_payload": {"gene_count": 12.0, "sample_quality": 0.98},
+    "extras": {"firmware": "1.4"},
+}
+
+RECORDS: dict[str, Any] = {
+    "summary": "Events of devices, newest first",
+    "description": "Each accepted event once, whole: `data_payload` has its metrics, as exactly the doubles that were "
+    "sent, `extras` what else it brought. Ordered by timestamp, the newest first, then device and names of metrics.\n\n"
+    "`from` ≤ timestamp < `to`. Clocks that are ahead may have sent events with timestamps up to some minutes after "
+    "now, which the default `to` leaves out.\n\n"
+    "`next_cursor` keeps the range of the first page, so events that come meanwhile change nothing about the pages "
+    "that follow, but for late ones that belong there. A page has `limit` rows, or fewer once it has 8 MiB.",
+    "openapi_extra": {
+        "parameters": [
+            _parameter("device_id", "Of these devices, 1 to 100.", ["dev-2"], repeatable=True) | {"required": True},
+            _parameter(
+                "metric", "Events that have one of these metrics; they come whole.", ["gene_count"], repeatable=True
+            ),
+            _parameter("from", _TIME + "Default: `to` − 24 h.", "-24h"),
+            _parameter("to", _TIME + "Default: `now`.", "now"),
+            LIMIT,
+            CURSOR,
+        ],
+        "security": _RECORDS_SECURITY,
+    },
+    "responses": {
+        200: _json({"rows": [_EVENT], "next_cursor": None}, "a page of events"),
+        **PROBLEMS,
+        404: _NOT_FOUND,
     },
 }

@@ -3,10 +3,15 @@
 from collections.abc import Collection, Sequence
 
 from api_service.problems import FieldError, invalid
+from api_service.query import times
+from api_service.query.times import Time
 from shared.events.codes import Refused
 from shared.events.strict import MAX_DEVICE_CHARACTERS, METRIC_NAME, normalise_device
 
 Pairs = Sequence[tuple[str, str]]
+
+MOST_NAMES = 100  # device ids or metrics in a question: what fits into a URL
+_DAY = 86_400 * times.SECOND
 
 
 class Parameters:
@@ -67,6 +72,16 @@ class Parameters:
         self.fail("limit", f"it is a whole number from 1 to {most}")
         return 1
 
+    def time(self, name: str) -> Time | None:
+        """A moment; None without one."""
+        text = self.one(name)
+        if text is None:
+            return None
+        time = times.parse(text)
+        if time is None:
+            self.fail(name, times.EXPECTED)
+        return time
+
     def devices(self, name: str, most: int) -> tuple[str, ...]:
         """Device ids, normalised as events' are."""
         ids = []
@@ -83,3 +98,16 @@ class Parameters:
         if not all(METRIC_NAME.fullmatch(value) for value in names):
             self.fail(name, "a metric's name has 1 to 64 of the characters A-Z a-z 0-9 _ . : / -")
         return names
+
+
+def between(start: Time | None, end: Time | None, now: int) -> tuple[int, int]:
+    """`from` and `to` in microseconds when it is `now`; without them, the 24 hours before now.
+
+    Raises:
+        Problem: 422, the range ends before it starts.
+    """
+    until = now if end is None else end.at(now)
+    since = Time(-_DAY, relative=True).at(until) if start is None else start.at(now)
+    if since > until:
+        raise invalid(FieldError("from", "it is later than to: swap them"))
+    return since, until

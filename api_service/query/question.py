@@ -11,7 +11,7 @@ import numpy as np
 
 from api_service.problems import FieldError, invalid
 from api_service.query import times
-from api_service.query.parameters import Parameters
+from api_service.query.parameters import MOST_NAMES, Parameters, between
 from api_service.query.plan import Micros
 from api_service.query.times import Time
 from shared.statistics.buckets import Bucket, edges, parse_bucket
@@ -21,12 +21,10 @@ KNOWN = (
     *("limit", "cursor"),
 )
 REPEATABLE = ("device_id", "metric")
-MOST_NAMES = 100  # device ids or metrics in a question: what fits into a URL
 MOST_PERCENTILES = 20
 
 _DEFAULT_PERCENTILES = "50,90,95,99"
 _PERCENTILE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
-_DAY = 86_400 * times.SECOND
 # `auto` is the first of these of which the range has no more than so many.
 _LADDER = ("1m", "2m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "6h", "12h", "1d")
 _AUTO_BUCKETS = 300
@@ -84,8 +82,8 @@ def read(pairs: tuple[tuple[str, str], ...], most_rows: int) -> Question:
     question = Question(
         device_ids=parameters.devices("device_id", MOST_NAMES),
         metrics=parameters.metrics("metric", MOST_NAMES),
-        start=_time(parameters, "from"),
-        end=_time(parameters, "to") or Time(0, relative=True),
+        start=parameters.time("from"),
+        end=parameters.time("to") or Time(0, relative=True),
         bucket=_bucket(parameters),
         percentiles=_percentiles(parameters),
         tz=_zone(parameters),
@@ -103,10 +101,7 @@ def resolve(question: Question, now: int, most_buckets: int) -> Span:
     Raises:
         Problem: 422, it ends before it starts or has too many buckets.
     """
-    end = question.end.at(now)
-    start = Time(-_DAY, relative=True).at(end) if question.start is None else question.start.at(now)
-    if start > end:
-        raise invalid(FieldError("from", "it is later than to: swap them"))
+    start, end = between(question.start, question.end, now)
     bucket = question.bucket or _auto(end - start)
     if bucket.seconds and (end - start) // (bucket.seconds * times.SECOND) >= most_buckets:
         raise invalid(
@@ -123,16 +118,6 @@ def percentile_name(percentile: Decimal) -> str:
     """p50, p33.3: as asked, without superfluous zeros."""
     text = f"{percentile:f}"
     return "p" + (text.rstrip("0").rstrip(".") if "." in text else text)
-
-
-def _time(parameters: Parameters, name: str) -> Time | None:
-    text = parameters.one(name)
-    if text is None:
-        return None
-    time = times.parse(text)
-    if time is None:
-        parameters.fail(name, times.EXPECTED)
-    return time
 
 
 def _bucket(parameters: Parameters) -> Bucket | None:

@@ -32,16 +32,17 @@ class Warehouse:
     # Every reading: (device id, metric, µs, value).
     readings: list[tuple[str, str, int, float]] = field(default_factory=list)
 
-    def add(self, events: Sequence[tuple[str, int, Readings]]) -> None:
-        """Stores events: (device id, µs, readings)."""
+    def add(self, events: Sequence[tuple[str, int, Readings]], extras: str | None = None) -> None:
+        """Stores events: (device id, µs, readings), all with these extras (JSON)."""
         self._register(events)
         days = sorted({datetime.fromtimestamp(ts / MICROS, UTC).date() for _, ts, _ in events})
         self.connection.execute("SELECT ensure_event_partitions(%s)", [days])
-        with self.connection.cursor().copy("COPY events (device, ts, layout, values) FROM STDIN") as copy:
+        with self.connection.cursor().copy("COPY events (device, ts, layout, values, extras) FROM STDIN") as copy:
             for device_id, ts, readings in events:
                 names = tuple(sorted(readings))
                 time = datetime.fromtimestamp(ts // MICROS, UTC).replace(microsecond=ts % MICROS)
-                copy.write_row((self.devices[device_id], time, self.layouts[names], [readings[name] for name in names]))
+                values = [readings[name] for name in names]
+                copy.write_row((self.devices[device_id], time, self.layouts[names], values, extras))
         self.readings += [(device, name, ts, value) for device, ts, own in events for name, value in own.items()]
 
     def add_late(self, events: Sequence[tuple[str, int, Readings]]) -> None:
