@@ -5,17 +5,15 @@ import os
 import socket
 from contextlib import ExitStack
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from api_service.app import create_app
+from api_service.server import create_server
 from api_service.settings import ApiSettings
 from shared import lifecycle, log, metrics_server
 from shared.errors import ConfigurationError
 from shared.settings import command_line, load
 
-# What a request may still take once the process was told to stop.
-_GRACE_S = 5
 # Remembered rows are many objects and no cycles: looking through them for some takes time from requests.
 _OBJECTS = 100_000
 
@@ -33,15 +31,7 @@ def main() -> int:
     gc.set_threshold(_OBJECTS)
     registry = CollectorRegistry()
     app = create_app(settings, registry)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
+    server = create_server(app, settings, registry)
     with ExitStack() as stack:
         listening = stack.enter_context(_listen(settings))
         stack.enter_context(metrics_server.serve(settings, registry))
@@ -49,7 +39,7 @@ def main() -> int:
         log.get("api_service").info("listening", host=host, port=port, modules=settings.api_modules)
         # uvicorn raises the signal that stopped it once more, for whoever had it before.
         stack.enter_context(lifecycle.stop_event())
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     return 0
 
 

@@ -1,6 +1,6 @@
 """Metrics of the API service."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -26,6 +26,17 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self.jwks_fetches = Counter(
+            "plumbline_api_jwks_fetches_total",
+            "Fetches of the external identity provider's keys, by outcome: ok, failed",
+            ("outcome",),
+            registry=registry,
+        )
+        self.jwks_fetched = Gauge(
+            "plumbline_api_jwks_fetched_timestamp_seconds",
+            "When they came last, in epoch seconds; 0: never",
+            registry=registry,
+        )
         self.tokens_issued = Counter(
             "plumbline_api_tokens_issued_total", "Tokens that the built-in issuer signed", registry=registry
         )
@@ -33,5 +44,17 @@ class Metrics:
             "plumbline_api_database_failures_total",
             "Requests that the database could not serve, by kind: unavailable, timeout",
             ("kind",),
+            registry=registry,
+        )
+
+
+class ConnectionMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open = Gauge("plumbline_api_connections", "Connections of clients that are open", registry=registry)
+        self.refused = Counter(
+            "plumbline_api_connections_refused_total",
+            "Connections that were ended for what they did, by reason: too_many, malformed, head_too_large, "
+            "head_timeout, body_timeout, answer_unread",
+            ("reason",),
             registry=registry,
         )

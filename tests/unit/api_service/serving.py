@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
+
+from api_service.server import create_server
+from api_service.settings import ApiSettings
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[httpx.Client]:
-    """A client of the app."""
+def served(
+    app: ASGIApp, settings: ApiSettings | None = None, registry: CollectorRegistry | None = None
+) -> Iterator[httpx.Client]:
+    """A client of the app; `settings` are the server's own: connections, deadlines, proxies."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    server = create_server(app, settings or ApiSettings.model_validate({}), registry or CollectorRegistry())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
