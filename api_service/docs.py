@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
+from api_service import answers
 from api_service.problems import Problem
 
 # Swagger UI sets styles from its script only, which a policy without 'unsafe-inline' allows.
@@ -65,7 +66,12 @@ def router(app: FastAPI) -> APIRouter:
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     document = get_openapi(title="Plumbline", version="1", description=_ABOUT, routes=app.routes)
-    document.setdefault("components", {})["securitySchemes"] = {"token": _TOKEN}
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {"token": _TOKEN}
+    components.setdefault("schemas", {})["Problem"] = answers.PROBLEM
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            answers.complete(path, operation)
     return document
 
 

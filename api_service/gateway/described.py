@@ -35,6 +35,14 @@ _ACCEPTED = {
     },
 }
 
+_EXAMPLE = {
+    "accepted": 2,
+    "rejected": [
+        {"index": 1, "code": "bad_timestamp", "detail": "timestamp, ts or time must be RFC 3339 with an offset"}
+    ],
+    "receipt": "xGq2…",
+}
+
 
 def _operation(summary: str, operation_id: str) -> dict[str, Any]:
     return {
@@ -45,16 +53,20 @@ def _operation(summary: str, operation_id: str) -> dict[str, Any]:
         "was accepted (acks=all). Sending again is harmless: an event is identified by device, timestamp and set of "
         "metric names, and is counted once. With Content-Encoding: gzip the body is decompressed.",
         "openapi_extra": {
+            "security": [{"token": ["write:readings"]}],
             "requestBody": {
                 "required": True,
                 "content": {
                     "application/json": {"schema": {"oneOf": [_EVENT, {"type": "array", "items": _EVENT}]}},
                     "application/x-ndjson": {"schema": {"type": "string", "description": "an event a line"}},
                 },
-            }
+            },
         },
         "responses": {
-            202: {"description": "Kafka has what was accepted", "content": {"application/json": {"schema": _ACCEPTED}}},
+            202: {
+                "description": "Kafka has what was accepted",
+                "content": {"application/json": {"schema": _ACCEPTED, "example": _EXAMPLE}},
+            },
             400: {"description": "the body is no JSON, or no gzip; or the token came twice"},
             403: {"description": "the scope is missing, or the token doesn't cover a single event's device"},
             413: {"description": "too many bytes, or too many events"},
