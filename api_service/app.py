@@ -59,7 +59,7 @@ def _gateway(parts: Parts) -> APIRouter:
 
 def _receipts(parts: Parts) -> Receipts:
     secret = parts.settings.receipt_key.get_secret_value().encode()
-    return Receipts(secret or parts.auth.own.pairs[-1].secret())
+    return Receipts(secret or parts.auth.receipt_secret())
 
 
 MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "gateway": _gateway, "query": _query}

@@ -1,13 +1,20 @@
 """What the API service can be told."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
+from api_service.auth.algorithms import KNOWN, chosen
 from shared.settings import DatabaseSettings, EventSettings, ServiceSettings, TopicSettings, fix
 
 _KEY_FIX = "make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE (or -algorithm RSA)"
 _CLIENTS_FIX = 'a JSON list of {"client_id", "secret_sha256", "scopes"}; `plumbline up` makes one for the local stack'
+
+
+def _algorithms(text: str) -> str:
+    chosen(text)
+    return text
 
 
 class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSettings):
@@ -49,22 +56,29 @@ class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSetting
     gateway_timeout_seconds: float = Field(10, ge=1, le=12, description="Kafka must confirm within; then it is 503")
     receipt_key: SecretStr = Field(
         SecretStr(""),
-        description="what receipts are signed with, the same for all gateways; empty: derived from the signing key",
+        description="what receipts are signed with, in all gateways; empty: derived from the signing key, or random",
     )
 
     jwt_issuer: str = Field(
         "", description="issuer (iss) of an external identity provider, found by discovery; empty: the built-in issuer"
     )
     jwt_jwks_url: str = Field("", description="its JWKS, instead of discovery; https, or http on loopback")
-    jwt_algorithms: str = Field(
+    jwt_jwks_max_stale_seconds: int = Field(
+        86_400, ge=0, le=2_592_000, description="its keys count for so long after they were fetched while it is away"
+    )
+    jwt_algorithms: Annotated[str, AfterValidator(_algorithms)] = Field(
         "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA",
         description="signature algorithms that an external provider's tokens may have",
+        json_schema_extra=fix(
+            f"choose from {', '.join(sorted(KNOWN))}; tokens signed with a shared secret (HS…) or "
+            "with none can be made by others than the issuer"
+        ),
     )
     jwt_audience: str = Field("plumbline", min_length=1, description="audience (aud) that tokens must name")
     auth_issuer: str = Field("plumbline", min_length=1, description="issuer (iss) that the built-in issuer signs as")
     auth_signing_key_file: Path | None = Field(
         None,
-        description="PEM private key of the built-in issuer: RSA (RS256) or EC P-256 (ES256)",
+        description="PEM private keys of the built-in issuer: RSA (RS256) or EC P-256 (ES256); the first signs",
         json_schema_extra=fix(_KEY_FIX),
     )
     auth_clients_file: Path | None = Field(

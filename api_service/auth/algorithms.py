@@ -27,7 +27,7 @@ def chosen(text: str) -> frozenset[str]:
     if not names:
         raise ValueError("names no algorithm")
     if unknown := sorted(names - KNOWN):
-        raise ValueError(f"{', '.join(unknown)} can't be used")
+        raise ValueError(f"can't be {', '.join(unknown)}")
     return names
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from api_service.auth.watched import Watched
 from shared.errors import ConfigurationError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -22,34 +24,53 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices: tuple[str, ...] | None = None
 
 
-def load(file: Path | None) -> dict[str, Client]:
-    """The clients by id.
+class Clients:
+    """The clients of the file as they are now."""
+
+    def __init__(self, file: Path | None) -> None:
+        """Reads it.
+
+        Raises:
+            ConfigurationError: it can't be used.
+        """
+        if file is None:
+            raise refused("is not set")
+        self._by_id = Watched(file, load)
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Follows the file as long as the block lasts."""
+        return self._by_id.opened()
+
+    def authenticate(self, client_id: str, secret: str) -> Client | None:
+        """The client whose secret this is; as slow for a client that doesn't exist."""
+        client = self._by_id.now.get(client_id)
+        expected = client.secret_sha256 if client else _NOBODY
+        return client if hmac.compare_digest(digest(secret), expected) and client is not None else None
+
+
+def load(file: Path) -> dict[str, Client]:
+    """The clients of a file by id.
 
     Raises:
         ConfigurationError: the file can't be read, or isn't a list of clients.
     """
-    if file is None:
-        raise _refused("is not set")
     try:
         clients = msgspec.json.decode(file.read_bytes(), type=list[Client])
     except OSError as error:
-        raise _refused(f"{file}: {error.strerror}") from None
+        raise refused(f"{file}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
-        raise _refused(f"{file}: {error}") from None
+        raise refused(f"{file}: {error}") from None
     wrong = [client.client_id for client in clients if not _SHA256.fullmatch(client.secret_sha256)]
     if wrong:
-        raise _refused(f"{file}: the secret_sha256 of {', '.join(wrong)} is not 64 lower-case hex digits")
+        raise refused(f"{file}: the secret_sha256 of {', '.join(wrong)} is not 64 lower-case hex digits")
     if len({client.client_id for client in clients}) < len(clients):
-        raise _refused(f"{file}: a client_id is there twice")
+        raise refused(f"{file}: a client_id is there twice")
     return {client.client_id: client for client in clients}
 
 
-def authenticate(clients: Mapping[str, Client], client_id: str, secret: str) -> Client | None:
-    """The client whose secret this is; as slow for a client that doesn't exist."""
-    client = clients.get(client_id)
-    expected = client.secret_sha256 if client else _NOBODY
-    given = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-    return client if hmac.compare_digest(given, expected) and client is not None else None
+def digest(secret: str) -> str:
+    """What the file holds of a secret. One that was made at random can't be guessed from it; no slow hash is needed."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def granted(client: Client, wanted: str | None) -> Sequence[str] | None:
@@ -58,9 +79,10 @@ def granted(client: Client, wanted: str | None) -> Sequence[str] | None:
     return scopes if set(scopes) <= set(client.scopes) else None
 
 
-def _refused(problem: str) -> ConfigurationError:
+def refused(problem: str) -> ConfigurationError:
+    """Says what the file is like."""
     return ConfigurationError(
         f"AUTH_CLIENTS_FILE: {problem} → name a file with a JSON list like "
         '[{"client_id": "me", "secret_sha256": "(hex)", "scopes": ["read:stats"]}]; '
-        "the hash of a secret: printf %s SECRET | sha256sum"
+        "`plumbline clients add` makes entries"
     )

@@ -10,9 +10,8 @@ from urllib.parse import parse_qsl, unquote_plus
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api_service.auth import clients as registry
 from api_service.auth import described
-from api_service.auth.clients import Client
+from api_service.auth.clients import Client, Clients, granted
 from api_service.auth.issuer import Issuer
 from api_service.limits import RateLimits, client_host
 from api_service.metrics import Metrics
@@ -37,9 +36,7 @@ class OAuthError(Exception):
         return Response(body, self.status, headers, "application/json")
 
 
-def router(
-    issuer: Issuer, clients: Mapping[str, Client], ttl_s: int, metrics: Metrics, limits: RateLimits
-) -> APIRouter:
+def router(issuer: Issuer, clients: Clients, ttl_s: int, metrics: Metrics, limits: RateLimits) -> APIRouter:
     """The issuer's routes."""
     routes = APIRouter(tags=["auth"])
 
@@ -88,17 +85,17 @@ def _form(request: Request, body: bytes) -> dict[str, str]:
     return {name: value for name, value in form.items() if value}
 
 
-def _grant(clients: Mapping[str, Client], form: Mapping[str, str], authorization: list[str]) -> tuple[Client, Any]:
+def _grant(clients: Clients, form: Mapping[str, str], authorization: list[str]) -> tuple[Client, Any]:
     """Who asks and the scopes that they get."""
     if "grant_type" not in form:
         raise OAuthError("invalid_request", "grant_type is missing: it is client_credentials")
     if form["grant_type"] != "client_credentials":
         raise OAuthError("unsupported_grant_type", "grant_type is client_credentials")
     client_id, secret = _credentials(form, authorization)
-    client = registry.authenticate(clients, client_id, secret)
+    client = clients.authenticate(client_id, secret)
     if client is None:
         raise OAuthError("invalid_client", "no such client, or another secret", 401)
-    scopes = registry.granted(client, form.get("scope"))
+    scopes = granted(client, form.get("scope"))
     if scopes is None:
         raise OAuthError("invalid_scope", f"this client may ask for: {' '.join(client.scopes)}")
     return client, scopes

@@ -90,7 +90,12 @@ def test_a_port_that_is_taken(environment: dict[str, str]) -> None:
     [
         ({"API_MODULES": "auth,web"}, "API_MODULES: there is no module web → choose from: auth, gateway, query"),
         ({"AUTH_SIGNING_KEY_FILE": "/nowhere/key.pem"}, "AUTH_SIGNING_KEY_FILE: /nowhere/key.pem: No such file"),
-        ({"JWT_ISSUER": "https://login.example"}, "JWT_ISSUER: "),
+        ({"JWT_ISSUER": "login.example"}, "JWT_ISSUER: is no URL"),
+        ({"JWT_ISSUER": "http://login.example"}, "JWT_ISSUER: is not https"),
+        ({"JWT_JWKS_URL": "https://login.example/keys"}, "JWT_JWKS_URL: JWT_ISSUER is not set → set it to the iss of"),
+        ({"JWT_ISSUER": "me", "JWT_JWKS_URL": "http://login.example/keys"}, "JWT_JWKS_URL: is not https"),
+        ({"JWT_ALGORITHMS": "RS256,HS256"}, "JWT_ALGORITHMS: can't be HS256 → choose from ES256, "),
+        ({"JWT_ALGORITHMS": "none"}, "JWT_ALGORITHMS: can't be none → choose from "),
         ({"API_PORT": "eighty"}, "API_PORT: "),
     ],
 )
