@@ -18,6 +18,9 @@ from simulator import replay
 from simulator.encode import rfc3339
 from simulator.faults import FAULTS, FaultPlanner
 from simulator.fleet import Fleet
+from simulator.http import options as over_http
+from simulator.http.publisher import HttpPublisher
+from simulator.malformed import MALFORMED, MALFORMED_OVER_HTTP
 from simulator.metrics import Metrics
 from simulator.noise import keys
 from simulator.options import SimulatorSettings, parse
@@ -62,14 +65,16 @@ def simulate(options: argparse.Namespace, publisher: Publisher, metrics: Metrics
     """Runs a fleet from its begin to its end or to a stop."""
     fleet = Fleet(options.devices, options.interval, options.profile, options.prefix)
     run = Run.between(fleet, *window(options, now_us()))
-    stream = Stream(fleet, planner(options, fleet), options.seed)
+    malformed = MALFORMED_OVER_HTTP if options.http else MALFORMED
+    stream = Stream(fleet, planner(options, fleet), options.seed, malformed)
     began = time.monotonic()
     total = None if run.stop is None else run.stop - run.first
-    with progress(total, quiet=options.quiet) as shows:
+    with progress(total, quiet=options.quiet, status=publisher.status) as shows:
         reached = send(fleet, run, stream, Surroundings(publisher, metrics, shows, stop, now_us))
         publisher.close()
     first, last = rfc3339(np.array([fleet.time_us(run.first), fleet.time_us(max(run.first, reached - 1))]))
-    return Summary(stream.sent, fleet.devices, options.seed, first, last, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return Summary(stream.sent, fleet.devices, options.seed, first, last, seconds, publisher.delivery)
 
 
 def replay_file(
@@ -79,14 +84,16 @@ def replay_file(
     plan = replay.schedule(recording.time_us, options.speed, now_us(), options.start, shift_to_now=options.shift_to_now)
     _warn_if_old(int(plan.time_us.min()))
     began = time.monotonic()
-    with progress(len(plan.due_us), quiet=options.quiet) as shows:
+    with progress(len(plan.due_us), quiet=options.quiet, status=publisher.status) as shows:
         done = replay.send(recording, plan, Surroundings(publisher, metrics, shows, stop, now_us))
         publisher.close()
     times = plan.time_us[: max(done, 1)]
     first, last = rfc3339(np.array([times.min(), times.max()]))
     devices = len(set(recording.devices[:done]))
     seconds = time.monotonic() - began
-    return ReplaySummary(done, recording.skipped, devices, list(recording.metrics), first, last, seconds)
+    return ReplaySummary(
+        done, recording.skipped, devices, list(recording.metrics), first, last, seconds, publisher.delivery
+    )
 
 
 def _warn_if_old(oldest_us: int) -> None:
@@ -108,13 +115,19 @@ def main() -> int:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     with lifecycle.stop_event() as stop, metrics_server.serve(settings, registry):
-        publisher = KafkaPublisher(settings, stop)
+        publisher: HttpPublisher | KafkaPublisher
+        if options.http:
+            publisher = HttpPublisher(over_http.of(options), settings, metrics, stop)
+        else:
+            publisher = KafkaPublisher(settings, stop)
         summary: Summary | ReplaySummary
         if recording is None:
             summary = simulate(options, publisher, metrics, stop)
         else:
             summary = replay_file(options, recording, publisher, metrics, stop)
     print(json.dumps(summary.document()) if options.json else summary.text())
+    if isinstance(publisher, HttpPublisher):
+        publisher.check()
     return 0
 
 

@@ -10,6 +10,9 @@ from shared.events.strict import METRIC_NAME
 
 T = TypeVar("T")
 
+_SIZE = re.compile(r"(\d+)(|KB|MB|GB|KiB|MiB|GiB)")
+_BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
 
 def typed(convert: Callable[[str], T]) -> Callable[[str], T]:
     """Lets argparse show the message of a ValueError."""
@@ -57,6 +60,14 @@ def prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.:/-]{0,64}", text):
         raise ValueError(f"{text!r} can't begin device ids → up to 64 of A-Z a-z 0-9 _ . : / -")
     return text
+
+
+def size(text: str) -> int:
+    """Bytes."""
+    found = _SIZE.fullmatch(text)
+    if found is None or int(found[1]) == 0:
+        raise ValueError(f"{text!r} is not a size → write 256MB or 1GiB")
+    return int(found[1]) * _BYTES[found[2]]
 
 
 def seed(text: str) -> int:

@@ -57,3 +57,5 @@ MALFORMED: tuple[tuple[str, Maker], ...] = (
     ("tombstone", lambda d, _t: {"key": d.encode(), "value": None}),
 )
 """Code and maker. The codes that need a huge event or a full registry are left out."""
+MALFORMED_OVER_HTTP = tuple((code, make) for code, make in MALFORMED if code not in {"key_mismatch", "tombstone"})
+"""HTTP has neither keys nor tombstones."""

@@ -1,5 +1,7 @@
 """The simulator's Prometheus metrics."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from simulator.faults import Fault
@@ -20,7 +22,27 @@ class Metrics:
         self.behind = Gauge(
             "simulator_behind_seconds", "How far the run is behind its schedule, in seconds", registry=registry
         )
+        self.http_requests = Counter(
+            "simulator_http_requests",
+            "Requests of --http by class of status; none: no answer came",
+            ["status"],
+            registry=registry,
+        )
+        self.http_retries = Counter("simulator_http_retries", "Requests that were sent again", registry=registry)
+        self.http_accepted = Counter("simulator_http_accepted", "Events that an API accepted", registry=registry)
+        self.http_rejected = Counter(
+            "simulator_http_rejected", "Events that an API rejected for good", ["code"], registry=registry
+        )
+        self._spool_events = Gauge("simulator_spool_events", "Events that no API has settled yet", registry=registry)
+        self._spool_bytes = Gauge("simulator_spool_bytes", "Bytes of them", registry=registry)
+        self._spool_age = Gauge("simulator_spool_age_seconds", "Age of the oldest of them", registry=registry)
         self._before = Sent()
+
+    def spool(self, events: Callable[[], float], size: Callable[[], float], age_s: Callable[[], float]) -> None:
+        """Where the gauges of the spool come from."""
+        self._spool_events.set_function(events)
+        self._spool_bytes.set_function(size)
+        self._spool_age.set_function(age_s)
 
     def sent(self, sent: Sent) -> None:
         """Brings the counters up to `sent`."""

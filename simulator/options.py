@@ -7,6 +7,8 @@ from shared.settings import ServiceSettings, TopicSettings, help_text
 from simulator.arguments import metric, positive, prefix, rate, seed, share, speed, typed, zone
 from simulator.faults import FAULTS, MEANINGS
 from simulator.fleet import PROFILES
+from simulator.http import options as over_http
+from simulator.http.settings import TokenSettings
 from simulator.times import duration_us, moment
 
 _EXAMPLES = """\
@@ -15,7 +17,9 @@ examples:
   python -m simulator --devices 200 --interval 10s --from -6h              history, as fast as it goes
   python -m simulator --devices 200 --interval 10s --from -6h --follow     history, then live until Ctrl-C
   python -m simulator --late 0.01 --out-of-order 0.02 --duplicate 0.01 --conflict 0.001 --malformed 0.001
-  python -m simulator replay FILE --time-column time --device room-1 --shift-to-now      (replay --help)
+  python -m simulator --http http://localhost:8000 --devices 1000 --rate 5000              needs a token: AUTH_…
+  python -m simulator --http http://a:8000,http://b:8000 --spool /var/spool/plumbline     fails over, loses nothing
+  python -m simulator replay FILE --time-column time --device room-1 --shift-to-now       (replay --help)
 
 The summary gives how many of each fault were planned and what the pipeline should count; --json for machines.
 """
@@ -24,28 +28,32 @@ examples:
   python -m simulator replay simulator/recordings/alamosa.csv --time-column time --device-column station \\
       --shift-to-now --speed max
   python -m simulator replay day.parquet --time-column ts --device room-1 --metric t=temperature --speed 60
+  python -m simulator replay day.csv --time-column ts --device-column id --http http://localhost:8000 --speed max
 """
 
 
-class SimulatorSettings(TopicSettings, ServiceSettings):
+class SimulatorSettings(TokenSettings, TopicSettings, ServiceSettings):
     """What the simulator reads from the environment."""
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Options of a run; `command` is `run` or `replay`. A usage error ends the process with status 2."""
     if argv[:1] == ["replay"]:
-        options = _replay_parser().parse_args(_attached(argv[1:]))
+        parser = _replay_parser()
+        options = parser.parse_args(_attached(argv[1:]))
         options.command = "replay"
+        over_http.check(parser, options)
         return options
     parser = _run_parser()
     options = parser.parse_args(_attached(argv))
     options.command = "run"
     _check_run(parser, options)
+    over_http.check(parser, options)
     return options
 
 
 def _run_parser() -> argparse.ArgumentParser:
-    parser = _parser("python -m simulator", "Sends the events of a simulated fleet to Kafka.", _EXAMPLES)
+    parser = _parser("python -m simulator", "Sends the events of a simulated fleet to Kafka, or over HTTP.", _EXAMPLES)
     fleet = parser.add_argument_group("the fleet")
     fleet.add_argument("--devices", type=typed(positive), default=100, metavar="N", help="how many (100)")
     pace = fleet.add_mutually_exclusive_group()
@@ -73,7 +81,7 @@ def _run_parser() -> argparse.ArgumentParser:
 
 
 def _replay_parser() -> argparse.ArgumentParser:
-    what = "Sends a recording (CSV, NDJSON or Parquet) to Kafka."
+    what = "Sends a recording (CSV, NDJSON or Parquet) to Kafka, or over HTTP."
     parser = _parser("python -m simulator replay", what, _REPLAY_EXAMPLES)
     parser.add_argument("file", metavar="FILE", help="*.csv, *.csv.gz, *.ndjson, *.jsonl or *.parquet")
     device = parser.add_mutually_exclusive_group(required=True)
@@ -101,6 +109,7 @@ def _replay_parser() -> argparse.ArgumentParser:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
+    over_http.add(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="the summary on stdout as one JSON document")
     output.add_argument("--quiet", action="store_true", help="no progress")

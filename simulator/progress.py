@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -35,29 +35,40 @@ class _Rate(ProgressColumn):
         return Text(f"{task.finished_speed or task.speed or 0:,.0f} events/s", style="progress.data.speed")
 
 
+class _Status(ProgressColumn):
+    def __init__(self, status: Callable[[], str]) -> None:
+        super().__init__()
+        self._status = status
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002  the base class's
+        return Text(self._status())
+
+
 class _Lines:
-    def __init__(self, total: int | None, every_s: float) -> None:
+    def __init__(self, total: int | None, every_s: float, status: Callable[[], str]) -> None:
         self._of = "" if total is None else f" of {total:,}"
         self._every_s = every_s
+        self._status = status
         self._began = self._last = time.monotonic()
 
     def __call__(self, done: int) -> None:
         now = time.monotonic()
         if now - self._last >= self._every_s:
             self._last = now
-            sys.stderr.write(f"sent {done:,}{self._of} events, {done / (now - self._began):,.0f}/s on average\n")
+            rate = done / (now - self._began)
+            sys.stderr.write(f"sent {done:,}{self._of} events, {rate:,.0f}/s on average{self._status()}\n")
             sys.stderr.flush()
 
 
 @contextmanager
-def progress(total: int | None, *, quiet: bool = False) -> Iterator[Shows]:
-    """Shows progress towards `total` events (None: without end) until the block ends."""
+def progress(total: int | None, *, quiet: bool = False, status: Callable[[], str] = lambda: "") -> Iterator[Shows]:
+    """Shows progress towards `total` events (None: without end), and `status`, until the block ends."""
     if quiet or not sys.stderr.isatty():
-        yield _Lines(total, math.inf if quiet else LINE_EVERY_S)
+        yield _Lines(total, math.inf if quiet else LINE_EVERY_S, status)
     else:
         columns = (
             TextColumn("sending"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(), _Status(status),
         )  # fmt: skip
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("sending", total=total)

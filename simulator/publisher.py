@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from shared import kafka, log
 from shared.errors import ConfigurationError, PlumblineError
 from shared.settings import TopicSettings
+from simulator.http.delivery import Delivery
 from simulator.record import Record
 
 _log = log.get(__name__)
@@ -34,6 +35,13 @@ class Publisher(Protocol):
         Raises:
             PlumblineError: some weren't; the message says how many and why.
         """
+
+    def status(self) -> str:
+        """What progress says of it; may be empty."""
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """What became of the records, where that is told for each."""
 
 
 class KafkaPublisher:
@@ -74,6 +82,14 @@ class KafkaPublisher:
                 f"{unconfirmed + self._failed} records were not delivered to topic {self._topic} ({reason}) "
                 f"→ check Kafka at {self._settings.kafka_bootstrap_servers} (`plumbline status`) and send again"
             )
+
+    def status(self) -> str:
+        """Nothing: Kafka acknowledges as fast as it is sent to."""
+        return ""
+
+    @property
+    def delivery(self) -> None:
+        """Kafka takes everything, or `close` raises."""
 
     def _stopping_s(self) -> float:
         """How long ago a stop was noticed, in seconds; 0 without one."""

@@ -2,6 +2,7 @@
 
 import heapq
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from simulator.encode import rfc3339
 from simulator.faults import Fault, FaultPlanner, Plan
 from simulator.fleet import Fleet
-from simulator.malformed import MALFORMED
+from simulator.malformed import MALFORMED, Maker
 from simulator.noise import I64
 from simulator.readings import Readings
 from simulator.record import Record
@@ -38,10 +39,17 @@ class Sent:
 class Stream:
     """Turns consecutive ranges of event numbers into records. How the whole is cut into ranges changes nothing."""
 
-    def __init__(self, fleet: Fleet, planner: FaultPlanner, seed: int) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        planner: FaultPlanner,
+        seed: int,
+        malformed: Sequence[tuple[str, Maker]] = MALFORMED,
+    ) -> None:
         self.sent = Sent()
         self._fleet = fleet
         self._planner = planner
+        self._malformed = malformed
         self._readings = Readings(fleet, seed)
         # (event number after which it is sent, its own number, record), a heap.
         self._held: list[tuple[int, int, Record]] = []
@@ -83,9 +91,9 @@ class Stream:
         places = np.flatnonzero(plan.fault == Fault.MALFORMED)
         devices, times = self._fleet.schedule(numbers[places])
         for at, device, time in zip(places.tolist(), devices.tolist(), rfc3339(times), strict=True):
-            code, make = MALFORMED[int(plan.variant[at]) % len(MALFORMED)]
+            code, make = self._malformed[int(plan.variant[at]) % len(self._malformed)]
             self.sent.codes[code] += 1
-            ready[at] = make(self._fleet.device_id(device), time)
+            ready[at] = make(self._fleet.device_id(device), time) | {"code": code}
 
     def _merged(self, first: int, stop: int, ready: list[Record]) -> list[Record]:
         """`ready`, with each record that was held back put right after the event number that it waited for."""

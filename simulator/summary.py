@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.faults import FAULTS, Fault
+from simulator.http.delivery import Delivery
 from simulator.stream import Sent
 
 
@@ -20,11 +21,13 @@ class Summary:
     last: str
     """Time of the last one."""
     seconds: float
+    delivery: Delivery | None = None
+    """Over HTTP: what became of the records."""
 
     def document(self) -> dict[str, Any]:
         """For --json. `expected` is what the pipeline's counters must grow by, if nobody else sends."""
         faults = {fault.label: self.sent.faults[fault] for fault in FAULTS}
-        persisted = self.sent.events - self.sent.faults[Fault.MALFORMED]
+        malformed = self.sent.faults[Fault.MALFORMED]
         return {
             "events": self.sent.events,
             "records": self.sent.records,
@@ -37,11 +40,14 @@ class Summary:
             "faults": faults,
             "malformed_codes": dict(sorted(self.sent.codes.items())),
             "expected": {
-                "persisted": persisted,
+                "persisted": self.sent.events - malformed,
                 "duplicates": self.sent.faults[Fault.DUPLICATE] + self.sent.faults[Fault.CONFLICT],
                 "conflicts": self.sent.faults[Fault.CONFLICT],
-                "dead_lettered": self.sent.faults[Fault.MALFORMED],
+                # An API rejects at the door what would become a dead letter.
+                "dead_lettered": 0 if self.delivery else malformed,
+                "rejected": malformed if self.delivery else 0,
             },
+            **({"http": self.delivery.document()} if self.delivery else {}),
         }
 
     def text(self) -> str:
@@ -56,6 +62,8 @@ class Summary:
         if faults:
             expected = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in document["expected"].items())
             lines += [f"planned faults: {', '.join(faults)}", f"the pipeline should count: {expected}"]
+        if self.delivery:
+            lines.append(self.delivery.text())
         return "\n".join(lines)
 
 
@@ -73,6 +81,7 @@ class ReplaySummary:
     last: str
     """Latest one."""
     seconds: float
+    delivery: Delivery | None = None
 
     def document(self) -> dict[str, Any]:
         """For --json."""
@@ -84,6 +93,7 @@ class ReplaySummary:
             "from": self.first,
             "to": self.last,
             "seconds": round(self.seconds, 3),
+            **({"http": self.delivery.document()} if self.delivery else {}),
         }
 
     def text(self) -> str:
@@ -92,4 +102,5 @@ class ReplaySummary:
         return (
             f"sent {self.events:,} events of {self.devices:,} devices in {self.seconds:.1f} s{skipped}\n"
             f"times {self.first} to {self.last}; metrics {', '.join(self.metrics)}"
+            + (f"\n{self.delivery.text()}" if self.delivery else "")
         )
