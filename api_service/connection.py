@@ -4,15 +4,17 @@ A request pays next to nothing for it: times are looked at from outside, some ti
 comparing counters that are there anyway.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from api_service.corked import Corked
 from api_service.metrics import ConnectionMetrics
 from api_service.problems import MEDIA_TYPE, Problem, unavailable
 
@@ -57,7 +59,7 @@ class Connection(HttpToolsProtocol):
         self._unsent = 0
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
         surplus = len(self.connections) - self._bounds.connections
         if surplus > _TOLD:
             self._metrics.refused.labels("too_many").inc()

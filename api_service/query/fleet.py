@@ -15,8 +15,8 @@ import numpy as np
 import psycopg
 
 from api_service import apart
-from api_service.query import tile
 from api_service.query import fleet_store as store
+from api_service.query import tile
 from api_service.query.bulk_store import Counted, Wanted
 from api_service.query.fleet_store import Behind
 from api_service.query.plan import NONE, Level, Micros, Plan, Range, plan
