@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aggregation_service import backlog_store
+from aggregation_service import backlog_store, latest_store
 from aggregation_service.metrics import Metrics
 from aggregation_service.pace import Pace
 from aggregation_service.rollup import roll_targets
@@ -24,6 +24,15 @@ class Slice:
     first: int
     last: int | None
     devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A window; its buckets of the finest level, after which latest events are known; and see windows.unlogged."""
+
+    window: Window
+    finest: Target | None
+    logged: Target | None
 
 
 class Materialiser:
@@ -49,11 +58,12 @@ class Materialiser:
         What is stored moves once all slices have committed. After a crash or `stop` all of them are made again.
         """
         self._store.make_partitions(window.targets)
-        logged = unlogged(window, self._store.levels(), under_way)
+        levels = self._store.levels()
+        closing = Closing(window, window.of(levels[0].width), unlogged(window, levels, under_way))
         pace = Pace(self._chunk, window.end - window.start)
 
         def do(store: Store, part: Slice) -> None:
-            pace.learn(part.devices, *self._slice(store, epoch, window, logged, part))
+            pace.learn(part.devices, *self._slice(store, epoch, closing, part))
 
         slices = self._slices(pace)
         while not self._team.work(slices, do, stop, seconds):
@@ -86,14 +96,17 @@ class Materialiser:
             yield Slice(first, first + devices, devices)
             first += devices
 
-    def _slice(self, store: Store, epoch: int, window: Window, logged: Target | None, part: Slice) -> tuple[int, int]:
+    def _slice(self, store: Store, epoch: int, closing: Closing, part: Slice) -> tuple[int, int]:
         """In one transaction; returns how many readings were read and how many rows were made of them."""
+        window, finest, logged = closing.window, closing.finest, closing.logged
         started = time.monotonic()
         with store.changing(epoch) as change:
-            readings = store.readings_of_range(window.start, window.end, part.first, part.last)
+            readings, devices = store.readings_of_range(window.start, window.end, part.first, part.last)
             rows = roll_targets(readings, window.targets)
             self._failpoints.hit("aggregation.before_write")
             change.insert(rows)
+            if finest:
+                latest_store.keep(store.connection, finest.start, finest.end, devices)
             if logged:
                 backlog_store.clear(store.connection, logged.start, logged.end, part.first, part.last)
             self._failpoints.hit("aggregation.before_commit")

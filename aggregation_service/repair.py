@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aggregation_service import backlog_store
+from aggregation_service import backlog_store, latest_store
 from aggregation_service.lateness import Repair, repairs, spans
 from aggregation_service.metrics import Metrics
 from aggregation_service.pace import Pace
@@ -79,6 +79,7 @@ class Repairer:
             }
             self._failpoints.hit("aggregation.repair.before_write")
             change.replace(rows)
+            latest_store.keep(store.connection, repair.start, repair.end, devices)
             self._failpoints.hit("aggregation.repair.before_commit")
         self._failpoints.hit("aggregation.repair.after_commit")
         longest = max(level.width for level in repair.levels)

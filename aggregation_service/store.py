@@ -200,8 +200,11 @@ class Store:
         row = self.connection.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM devices").fetchone()
         return row or (0, 0)
 
-    def readings_of_range(self, start: int, end: int, first: int, last: int | None) -> Readings:
-        """Readings of a time range, of devices from `first` up to before `last` (None: all)."""
+    def readings_of_range(self, start: int, end: int, first: int, last: int | None) -> tuple[Readings, list[int]]:
+        """Readings of a time range, of devices from `first` up to before `last` (None: all).
+
+        And which of them have events there: one without metrics has no readings.
+        """
         return self._readings(
             "device >= %(first)s AND device < coalesce(%(last)s, 2147483647)",
             {"start": start, "end": end, "first": first, "last": last},
@@ -209,14 +212,16 @@ class Store:
 
     def readings_of_devices(self, start: int, end: int, devices: Sequence[int]) -> Readings:
         """Readings of a time range, of these devices."""
-        return self._readings("device = ANY (%(devices)s)", {"start": start, "end": end, "devices": list(devices)})
+        parameters = {"start": start, "end": end, "devices": list(devices)}
+        return self._readings("device = ANY (%(devices)s)", parameters)[0]
 
-    def _readings(self, devices: LiteralString, parameters: Mapping[str, object]) -> Readings:
-        query: LiteralString = f"SELECT {PACKED} FROM events WHERE {_SPAN} AND {devices} GROUP BY layout, device"  # noqa: S608
+    def _readings(self, which: LiteralString, parameters: Mapping[str, object]) -> tuple[Readings, list[int]]:
+        query: LiteralString = f"SELECT device, {PACKED} FROM events WHERE {_SPAN} AND {which} GROUP BY layout, device"  # noqa: S608
         with self.connection.cursor(binary=True) as cursor:
             packs = cursor.execute(query, parameters).fetchall()
-        self.load_layouts({layout for layout, _ in packs})
-        return unpack(packs, self.layouts)
+        self.load_layouts({layout for _, layout, _ in packs})
+        devices = sorted({device for device, _, _ in packs})
+        return unpack([(layout, pack) for _, layout, pack in packs], self.layouts), devices
 
     def load_layouts(self, ids: Iterable[int]) -> None:
         """Makes sure that `layouts` has the metric ids of these; a layout never changes."""

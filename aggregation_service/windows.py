@@ -49,6 +49,10 @@ class Window:
         """The width of its longest buckets."""
         return self.targets[-1].width
 
+    def of(self, width: int) -> Target | None:
+        """Its buckets of this width, if it has some."""
+        return next((target for target in self.targets if target.width == width), None)
+
 
 def due(levels: Sequence[Level]) -> list[Level]:
     """Levels that have closed buckets which aren't stored."""
@@ -113,7 +117,7 @@ def unlogged(window: Window, levels: Sequence[Level], under_way: Sequence[Window
     window that is under way.
     """
     finest = min(level.width for level in levels)
-    target = next((target for target in window.targets if target.width == finest), None)
+    target = window.of(finest)
     if target is None or any(level.until is not None and level.until > target.start for level in levels):
         return None
     if any(longer.start < target.end and target.start < longer.end for longer in under_way):

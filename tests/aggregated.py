@@ -47,6 +47,8 @@ def put(connection: psycopg.Connection, events: Sequence[Event]) -> int:
     ]
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO events VALUES (%s, to_timestamp(%s), %s, %s)", rows)
+        pairs = sorted({(row[0], row[2]) for row in rows})
+        cursor.executemany("INSERT INTO device_layouts VALUES (%s, %s) ON CONFLICT DO NOTHING", pairs)
     assert connection.execute("SELECT level FROM watermarks FOR SHARE").rowcount
     return connection.execute(
         """

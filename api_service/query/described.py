@@ -218,3 +218,28 @@ RECORDS: dict[str, Any] = {
         404: _NOT_FOUND,
     },
 }
+
+LATEST: dict[str, Any] = {
+    "summary": "The latest event of each device",
+    "description": "In the order of device ids, by code point. The latest event is the one with the greatest "
+    "timestamp; of several with the same one, the first by names of metrics: the first row of /records. It stays when "
+    "raw events are deleted after their time.",
+    "openapi_extra": {
+        "parameters": [
+            _parameter(
+                "device_id",
+                "Of these devices, up to 100. Without it: all that the token covers.",
+                ["dev-2"],
+                repeatable=True,
+            ),
+            LIMIT,
+            CURSOR,
+        ],
+        "security": _RECORDS_SECURITY,
+    },
+    "responses": {
+        200: _json({"rows": [_EVENT], "next_cursor": None}, "a page of events, one a device"),
+        **PROBLEMS,
+        404: _NOT_FOUND,
+    },
+}

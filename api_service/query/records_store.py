@@ -12,26 +12,32 @@ from api_service.query.events import Stored
 from api_service.query.store import VISIBLE, like_patterns
 
 # Events come in the order of the primary key, backwards: the planner, which can't know how little of a range is wanted,
-# is kept from collecting and sorting it.
+# is kept from collecting and sorting it, for the statements of the transaction that follow.
+BY_INDEX = """
+(SELECT set_config('enable_sort', 'off', true) || set_config('enable_bitmapscan', 'off', true)
+    || set_config('enable_seqscan', 'off', true))
+"""
+
 _DEVICES = f"""
 SELECT now() AS as_of, d.id, d.device_id, ARRAY(
         SELECT dl.layout FROM device_layouts dl JOIN layouts l ON l.id = dl.layout
         WHERE dl.device = d.id AND l.metrics && %(metrics)s::text[]
     ) AS layouts,
-    set_config('enable_sort', 'off', true) || set_config('enable_bitmapscan', 'off', true)
-        || set_config('enable_seqscan', 'off', true) AS planner
+    {BY_INDEX} AS planner
 FROM devices d
 WHERE {VISIBLE} AND d.device_id = ANY (%(device_ids)s)
 """  # noqa: S608  made of constants
 
 # Small extras come with their event. Of others, which may be a megabyte each, only what they take in the table.
 _SMALL = "pg_column_size(e.extras) <= 256 AND pg_column_compression(e.extras) IS NULL"
+EVENT = f"""
+e.ts, e.layout, e.values, CASE WHEN {_SMALL} THEN e.extras::text END AS extras,
+CASE WHEN {_SMALL} THEN 0 ELSE coalesce(pg_column_size(e.extras), 0) END AS large
+"""
 
 # The bounds are constants, so that partitions outside of them aren't even opened.
 _EVENTS = f"""
-SELECT d.id AS device, e.ts, e.layout, e.values,
-    CASE WHEN {_SMALL} THEN e.extras::text END AS extras,
-    CASE WHEN {_SMALL} THEN 0 ELSE coalesce(pg_column_size(e.extras), 0) END AS large
+SELECT d.id AS device, {EVENT}
 FROM unnest(%(devices)s::int4[]) AS d (id)
 CROSS JOIN LATERAL (
     SELECT ts, layout, values, extras FROM events
@@ -96,13 +102,17 @@ async def events(
 async def extras(connection: psycopg.AsyncConnection, rows: Sequence[Stored]) -> list[str]:
     """Their extras, in order, as JSON."""
     first, last = (times.micros_of(pick(row.ts for row in rows)) for pick in (min, max))
-    parameters = {
+    cursor = await connection.execute(_EXTRAS.format(within=_within(first, last + 1)).encode(), keys(rows))
+    return [text for (text,) in await cursor.fetchall()]
+
+
+def keys(rows: Sequence[Stored]) -> dict[str, object]:
+    """What names the rows."""
+    return {
         "device": [row.device for row in rows],
         "ts": [row.ts for row in rows],
         "layout": [row.layout for row in rows],
     }
-    cursor = await connection.execute(_EXTRAS.format(within=_within(first, last + 1)).encode(), parameters)
-    return [text for (text,) in await cursor.fetchall()]
 
 
 async def names(connection: psycopg.AsyncConnection, layouts: Sequence[int]) -> dict[int, list[str]]:

@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute
 
 from api_service.auth.bearer import Bearer
 from api_service.database import Database
-from api_service.query import devices, records, stats
+from api_service.query import devices, latest, records, stats
 from api_service.settings import ApiSettings
 
 
@@ -15,6 +15,7 @@ def router(database: Database, bearer: Bearer, settings: ApiSettings, direct: li
     hot = [
         stats.router(database, bearer, settings),
         records.router(database, bearer, settings.stats_max_rows),
+        latest.router(database, bearer, settings.stats_max_rows),
     ]
     for each in hot:
         direct += each.routes

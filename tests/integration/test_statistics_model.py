@@ -158,7 +158,6 @@ class Pipeline(RuleBasedStateMachine):
         with self.database.connect(autocommit=False) as connection:
             marks: list[Event] = [(device, ts / 1e6, own) for device, ts, own in fresh]
             put(connection, marks)
-            connection.execute("INSERT INTO device_layouts SELECT device, layout FROM events ON CONFLICT DO NOTHING")
             stored = _marks(connection, "materialized", "until")
             closed = max(_marks(connection, "watermarks", "watermark").values(), default=-(2**62))
         for device, ts, own in fresh:
