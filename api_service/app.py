@@ -8,6 +8,8 @@ import psycopg
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -36,8 +38,9 @@ class Parts:
     auth: Auth
     limits: RateLimits
     database: Database
-    # What modules add to: routes to be reached directly, and what is open while the process serves.
+    # What modules add to: routes to be reached directly, what readiness asks, what is open while the process serves.
     direct: list[BaseRoute] = field(default_factory=list)
+    checks: dict[str, Check] = field(default_factory=dict)
     opened: list[Callable[[], AbstractAsyncContextManager[None]]] = field(default_factory=list)
 
 
@@ -46,12 +49,14 @@ def _auth(parts: Parts) -> APIRouter:
 
 
 def _query(parts: Parts) -> APIRouter:
+    parts.checks["database"] = parts.database.trouble
     return query.router(parts.database, parts.auth.bearer, parts.settings, parts.direct)
 
 
 def _gateway(parts: Parts) -> APIRouter:
     made = Gateway(parts.settings, parts.auth.bearer, parts.limits, _receipts(parts), parts.registry)
     parts.opened.append(made.opened)
+    parts.checks["kafka"] = made.trouble
     routes = made.direct()
     parts.direct.extend(routes.routes)
     return routes
@@ -63,7 +68,6 @@ def _receipts(parts: Parts) -> Receipts:
 
 
 MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "gateway": _gateway, "query": _query}
-NEED_DATABASE = frozenset({"query"})
 
 
 def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
@@ -74,7 +78,6 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
     """
     names = _modules(settings.api_modules)
     parts = _parts(settings, registry)
-    database = parts.database if NEED_DATABASE & set(names) else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -86,6 +89,8 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
     handlers: dict[int | type[Exception], Handler] = {
         Problem: _problem,
         HTTPException: _http_exception,
+        ClientDisconnect: _gone,
+        ClientDisconnect: _gone,
         psycopg.Error: DatabaseFailures(parts.metrics),
         Exception: _failure,
     }
@@ -99,7 +104,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
     )
     for name in names:
         app.include_router(MODULES[name](parts))
-    app.include_router(health.router(database))
+    app.include_router(health.router(parts.checks))
     app.include_router(docs.router(app))
     return Observe(Direct(app, parts.direct, handlers), parts.metrics)
 
@@ -109,7 +114,10 @@ def _parts(settings: ApiSettings, registry: CollectorRegistry) -> Parts:
     limits = RateLimits(settings)
     auth = Auth(settings, metrics, limits)
     database = Database(settings)
-    return Parts(settings, registry, metrics, auth, limits, database, opened=[auth.opened, database.opened])
+    parts = Parts(settings, registry, metrics, auth, limits, database, opened=[auth.opened, database.opened])
+    if auth.own is None:
+        parts.checks["keys"] = auth.source.trouble
+    return parts
 
 
 def _modules(text: str) -> list[str]:
@@ -124,6 +132,16 @@ def _modules(text: str) -> list[str]:
 async def _problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101  what it is registered for
     return error.response()
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """The client has gone before its body was there: nobody reads the answer."""
+    return Response(status_code=400)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody reads it."""
+    return Response(status_code=400)
 
 
 async def _failure(_request: Request, _error: Exception) -> Response:

@@ -22,6 +22,7 @@ _HEAD_BYTES = 64 * 1024  # of a request's head; and by how much what frames a bo
 _URL_BYTES = 32 * 1024
 _HEADERS = 100
 _PIPELINED = 16
+_VERSIONS = ("1.1", "1.0")
 # Connections beyond those allowed that are told why they are closed; more are closed without a word.
 _TOLD = 64
 
@@ -90,9 +91,12 @@ class Connection(HttpToolsProtocol):
             raise _Refused(_too_large("URL", f"{_URL_BYTES} bytes"), "head_too_large")
         if len(self.pipeline) >= _PIPELINED:
             raise _Refused(Problem(400, "Too many requests were sent before their answers."), "malformed")
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise _Refused(Problem(400, "Send HTTP/1.1."), "malformed")
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
+        self.headers = []  # the request has its own; trailers, which come the same way, must not pass for headers
 
     def on_body(self, body: bytes) -> None:
         self._beside = max(0, self._beside - 2 * len(body))

@@ -90,7 +90,7 @@ class Door:
 
     def ask(self, route: Route, token: str | None = None, part: str = "nobody", **changed: Any) -> httpx.Response:
         """A request that is right but for the token and what is given."""
-        given = dict(changed.pop("headers", {}))
+        given: dict[Any, Any] = dict(changed.pop("headers", {}))
         if token is not None:
             given["Authorization"] = f"Bearer {token}"
         if route.writes and route.method == "POST" and "content" not in changed:

@@ -1,0 +1,91 @@
+"""Rates: of a token's subject, and of an address before anybody looks at its token; by events, not by requests."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests import servers
+from tests.integration.api_service.security.door import Door, Route, event, opened
+from tests.pipeline import wait_for
+from tests.servers import Database
+
+Note = Callable[[str, str], None]
+SUBJECT, ADDRESS = 20, 200
+
+
+@pytest.fixture(scope="module")
+def door(stack: Mapping[str, str], filled: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """An API with limits, one for both tests and each test's own subjects."""
+    limits = {"RATE_LIMIT_EVENTS_PER_SECOND": SUBJECT, "RATE_LIMIT_ADDRESS_PER_SECOND": ADDRESS}
+    with (
+        servers.fresh_topics(stack, 2) as topics,
+        opened(filled, topics, tmp_path_factory.mktemp("limited"), **limits) as made,
+    ):
+        yield made
+
+
+def ingest(door: Door) -> Route:
+    return next(route for route in door.routes if route.name == "POST /ingest")
+
+
+def limited(answers: list[httpx.Response]) -> list[httpx.Response]:
+    found = [answer for answer in answers if answer.status_code == 429]
+    for answer in found:
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.json()["code"] == "rate_limited"
+    return found
+
+
+def test_a_subject_over_its_rate_is_told_when_to_come_again_and_others_are_not(door: Door, note: Note) -> None:
+    for route in door.guarded:
+        busy = door.token(sub=f"busy at {route.name}")
+        answers = [door.ask(route, busy) for _ in range(SUBJECT * 2 + 5)]
+        assert limited(answers), route
+        assert answers[0].status_code != 429, route
+        assert door.ask(route, door.token(sub=f"calm at {route.name}")).status_code != 429, route
+        note("over the rate, per subject", "429 with Retry-After; another subject is served")
+        _until_served(door, route)
+
+
+def _until_served(door: Door, route: Route) -> None:
+    """The address's own limit has room again."""
+
+    def room() -> bool:
+        answers = [door.ask(route, door.token(sub=f"room {n}")) for n in range(3)]
+        return not limited(answers)
+
+    wait_for(room, "an address that is served again", 10)
+
+
+def test_a_batch_counts_by_its_events(door: Door, note: Note) -> None:
+    token = door.token(sub="batches")
+    batch = b"[" + b",".join([event("prober-1")] * SUBJECT * 3) + b"]"
+    headers = {"Content-Type": "application/json"}
+
+    def taken() -> bool:  # the address may have asked too much before
+        return door.ask(ingest(door), token, content=batch, headers=headers).status_code == 202
+
+    wait_for(taken, "room for a batch", 10)
+    answer = door.ask(ingest(door), token, content=event("prober-1"), headers=headers)
+    assert limited([answer])
+    assert 2 <= int(answer.headers["retry-after"]) <= 4
+    note("over the rate, by events", f"a batch of {SUBJECT * 3} at {SUBJECT}/s is paid off: 429 with Retry-After")
+
+
+def test_garbage_tokens_count_by_their_address(door: Door, note: Note) -> None:
+    route = ingest(door)
+    right = [door.token(sub=f"neighbour {number}") for number in range(ADDRESS)]
+
+    def ask(number: int) -> httpx.Response:
+        return door.ask(route, right[number // 4] if number % 4 == 0 else "garbage")
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask, range(ADDRESS * 4)))
+    assert {answer.status_code for answer in answers[1::4]} == {401, 429}
+    assert {answer.status_code for answer in answers[::4]} == {202, 429}, "of the same address, whoever they are"
+    assert limited(answers)
+    assert door.client.get("/healthz").status_code == 200
+    assert door.client.get("/readyz").status_code == 200
+    note("over the rate, per address before authentication", "401, then 429 with Retry-After; health routes are served")
