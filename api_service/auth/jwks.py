@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api_service.auth.algorithms import PublicKey, fitting
 from api_service.auth.encoding import decode
@@ -34,9 +35,10 @@ def parse(body: bytes, allowed: frozenset[str]) -> KeySet:
         listed = msgspec.json.decode(body, type=_Document).keys
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ValueError("is no JWK set") from None
-    found: dict[tuple[str | None, PublicKey], VerifyingKey] = {}
+    found: dict[tuple[str | None, bytes], VerifyingKey] = {}
     for key in filter(None, (_key(each, allowed) for each in listed)):
-        known = found.get(name := (key.kid, key.public))
+        same = key.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        known = found.get(name := (key.kid, same))
         # One key, listed once for each of its algorithms.
         found[name] = VerifyingKey(key.kid, key.algorithms | known.algorithms, key.public) if known else key
     return KeySet(found.values())
