@@ -9,7 +9,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -19,6 +18,7 @@ from api_service.database import Database, DatabaseFailures
 from api_service.direct import Direct, Handler
 from api_service.gateway.receipt import Receipts
 from api_service.gateway.routes import Gateway
+from api_service.health import Check
 from api_service.limits import RateLimits
 from api_service.metrics import Metrics
 from api_service.middleware import Observe
@@ -90,7 +90,6 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
         Problem: _problem,
         HTTPException: _http_exception,
         ClientDisconnect: _gone,
-        ClientDisconnect: _gone,
         psycopg.Error: DatabaseFailures(parts.metrics),
         Exception: _failure,
     }
@@ -136,11 +135,6 @@ async def _problem(_request: Request, error: Exception) -> Response:
 
 async def _gone(_request: Request, _error: Exception) -> Response:
     """The client has gone before its body was there: nobody reads the answer."""
-    return Response(status_code=400)
-
-
-async def _gone(_request: Request, _error: Exception) -> Response:
-    """Nobody reads it."""
     return Response(status_code=400)
 
 

@@ -13,6 +13,7 @@ from api_service.metrics import Metrics
 from api_service.problems import unavailable
 from api_service.settings import ApiSettings
 from shared.db import Fault, async_pool, classify
+from shared.errors import PlumblineError
 
 T = TypeVar("T")
 
@@ -59,6 +60,21 @@ class Database:
                 yield connection
         finally:
             await pool.putconn(connection)
+
+    async def trouble(self) -> str | None:
+        """What keeps it from serving us, with the fix; None: nothing."""
+        try:
+            async with self.connection() as connection:
+                await connection.execute("SELECT FROM materialized LIMIT 1")
+        except psycopg.errors.UndefinedTable:
+            return "it has no schema → run python -m shared.migrations"
+        except psycopg.errors.InsufficientPrivilege:
+            return "our role may not read it → run python -m shared.migrations, and set DB_USER to plumbline_api"
+        except (psycopg.Error, PlumblineError):
+            return (
+                "it doesn't answer → start it (`plumbline up`), or set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME"
+            )
+        return None
 
     async def in_time(self, work: Coroutine[None, None, T]) -> T:
         """The result of `work`, which may wait for a database that hangs and so can't be relied on to end.

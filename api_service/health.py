@@ -1,17 +1,23 @@
-"""`/healthz`: the process answers. `/readyz`: so does what it needs."""
+"""`/healthz`: the process answers. `/readyz`: so does what it needs, each of which it asks at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
-import psycopg
 from fastapi import APIRouter, Response
 
-from api_service.database import Database
 from api_service.problems import FieldError, Problem
-from shared.errors import PlumblineError
+
+# What keeps a dependency from serving us, with the fix; None: nothing.
+Check = Callable[[], Awaitable[str | None]]
+
+_WITHIN_S = 0.9
 
 
-def router(database: Database | None) -> APIRouter:
-    """Both routes; without a database (a process that serves `auth` alone) only the process must answer."""
+def router(checks: Mapping[str, Check]) -> APIRouter:
+    """Both routes. `checks`: what this process can't do without, by name; without any only itself must answer."""
     routes = APIRouter(tags=["health"])
+    readiness = Readiness(checks)
 
     @routes.get("/healthz", summary="The process is alive", responses={200: _example({"status": "ok"})})
     async def healthz() -> Response:
@@ -21,35 +27,45 @@ def router(database: Database | None) -> APIRouter:
         "/readyz",
         summary="What the process needs answers",
         responses={
-            200: _example({"status": "ready", "checks": {"database": "ok"}}),
+            200: _example({"status": "ready", "checks": {"database": "ok", "kafka": "ok"}}),
             503: {"description": "`errors` names what doesn't answer"},
         },
     )
     async def readyz() -> Response:
-        checks = {}
-        if database is not None:
-            trouble = await _trouble(database)
-            if trouble:
-                errors = [FieldError("database", trouble)]
-                raise Problem(503, "Not ready.", code="unavailable", errors=errors, headers={"Retry-After": "1"})
-            checks["database"] = "ok"
-        return _answer({"status": "ready", "checks": checks})
+        found = await readiness.found()
+        errors = [FieldError(name, trouble) for name, trouble in found.items() if trouble]
+        if errors:
+            raise Problem(503, "Not ready.", code="unavailable", errors=errors, headers={"Retry-After": "1"})
+        return _answer({"status": "ready", "checks": dict.fromkeys(found, "ok")})
 
     return routes
 
 
-async def _trouble(database: Database) -> str | None:
-    """What keeps the database from serving us, with the fix; None: nothing."""
-    try:
-        async with database.connection() as connection:
-            await connection.execute("SELECT FROM materialized LIMIT 1")
-    except psycopg.errors.UndefinedTable:
-        return "it has no schema → run python -m shared.migrations"
-    except psycopg.errors.InsufficientPrivilege:
-        return "our role may not read it → run python -m shared.migrations, and set DB_USER to plumbline_api"
-    except (psycopg.Error, PlumblineError):
-        return "it doesn't answer → start it (`plumbline up`), or set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME"
-    return None
+class Readiness:
+    """Whoever asks while a look is under way gets what that one finds: asking often costs nobody a connection."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+        self._look: asyncio.Task[dict[str, str | None]] | None = None
+
+    async def found(self) -> dict[str, str | None]:
+        """What troubles each dependency, within a second."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._looked())
+        return await asyncio.shield(self._look)
+
+    async def _looked(self) -> dict[str, str | None]:
+        asked = {name: asyncio.ensure_future(check()) for name, check in self._checks.items()}
+        if asked:
+            await asyncio.wait(asked.values(), timeout=_WITHIN_S)
+        return {name: _trouble(answer) for name, answer in asked.items()}
+
+
+def _trouble(answer: asyncio.Future[str | None]) -> str | None:
+    if answer.done():
+        return answer.result()
+    answer.cancel()
+    return f"it hangs: no answer within {_WITHIN_S} s → see its log"
 
 
 def _answer(body: object) -> Response:
