@@ -72,6 +72,8 @@ class Endpoints:
         """It answered, whatever it thinks of the events."""
         endpoint = self._all[use.index]
         endpoint.up, endpoint.trying, endpoint.throttled, endpoint.failures = True, False, False, 0
+        if any(earlier.up for earlier in self._all[: use.index]):
+            return  # it was under way when an earlier one came back
         self.failed_over += use.index > self.current
         self.current = use.index
 

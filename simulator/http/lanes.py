@@ -11,6 +11,7 @@ from shared import log
 from shared.errors import ConfigurationError
 from simulator.http import client
 from simulator.http.answers import Again, Answer, Refused, Settled, TooLarge, Unauthorized, judge
+from simulator.http.backoff import retry_after_s
 from simulator.http.batches import halves
 from simulator.http.delivery import Delivery
 from simulator.http.endpoints import Endpoints, Use, Wait
@@ -141,7 +142,7 @@ class Lanes:
         try:
             token = await self.tokens.get(base)
         except IssuerAway as away:
-            return judge(Answer(base, 503, away.retry_after), events, time.time())
+            return Again(f"no token: {away}", retry_after_s(away.retry_after, time.time()), unknown=False)
         self.in_flight += 1
         self.delivery.requests += 1
         try:

@@ -1,6 +1,7 @@
 """Bearer tokens: given ones, and those of an OAuth 2 issuer (client credentials, RFC 6749), renewed before they end."""
 
 import asyncio
+import base64
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,10 +94,14 @@ class FromFile:
 
     def _read(self) -> str:
         try:
-            return self._file.read_text(encoding="ascii").strip()
+            token = self._file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "is no token"
-            raise ConfigurationError(f"AUTH_TOKEN_FILE: {self._file}: {reason} → name a readable file") from None
+            token, reason = "", getattr(error, "strerror", None) or "is no token"
+        else:
+            reason = "is empty"
+        if not token:
+            raise ConfigurationError(f"AUTH_TOKEN_FILE: {self._file}: {reason} → name a file that holds a token")
+        return token
 
 
 class _Answer(msgspec.Struct):
@@ -147,11 +152,12 @@ class Issued:
 
     async def _ask(self, url: str) -> _Held:
         secret = self._settings.auth_client_secret.get_secret_value()
-        basic = aiohttp.BasicAuth(quote_plus(self._settings.auth_client_id), quote_plus(secret))
+        pair = f"{quote_plus(self._settings.auth_client_id)}:{quote_plus(secret)}"
+        basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
         grant = {"grant_type": "client_credentials", "scope": self._settings.auth_scope}
         asked_at = self._clock()
         answer, body = await _answered(lambda: self._session.post(
-            url, data=grant, headers={"Authorization": basic.encode()}, allow_redirects=False
+            url, data=grant, headers={"Authorization": basic}, allow_redirects=False
         ))  # fmt: skip
         if answer.status == 200:
             return _held(url, body, asked_at)

@@ -105,3 +105,12 @@ def test_one_that_asked_for_less_and_then_failed_is_passed_by() -> None:
     both.failed(Use(0), 0.0, 2.0, throttled=True)
     both.failed(Use(0, trial=True), 2.1, None)
     assert both.choose(2.1) == Use(1)
+
+
+def test_what_was_under_way_when_the_first_came_back_is_no_failing_over() -> None:
+    both = endpoints(A, B)
+    both.failed(Use(0), 0.0, None)
+    both.succeeded(Use(1))
+    both.succeeded(Use(0, trial=True))
+    both.succeeded(Use(1))
+    assert (both.current, both.failed_over) == (0, 1)
