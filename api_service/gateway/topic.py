@@ -13,6 +13,7 @@ from shared.settings import TopicSettings
 
 _EVERY_S = 2.0
 _TIMEOUT_S = 1.5
+_AWAY = "it doesn't answer → start it (`plumbline up`), or set KAFKA_BOOTSTRAP_SERVERS"
 _log = log.get(__name__)
 
 
@@ -22,7 +23,7 @@ class Topic:
     def __init__(self, settings: TopicSettings) -> None:
         self._settings = settings
         self._id: str | None = None
-        self._trouble: str | None = "it wasn't asked yet"
+        self._trouble: str | None = _AWAY
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -63,7 +64,7 @@ class Topic:
             asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
             self._id = str(asked[topic].result(timeout=2 * _TIMEOUT_S).topic_id)
         except TimeoutError:
-            return "it doesn't answer → start it (`plumbline up`), or set KAFKA_BOOTSTRAP_SERVERS"
+            return _AWAY
         except KafkaException as error:
             return f"{error.args[0].str()} → start it and make its topics (`plumbline up`), or set KAFKA_*"
         return None

@@ -7,7 +7,6 @@ from prometheus_client import CollectorRegistry
 from api_service.app import create_app
 from api_service.settings import ApiSettings
 from shared.errors import ConfigurationError
-from tests.unit.api_service.serving import served
 
 
 def test_alive_without_a_database_but_not_ready(client: httpx.Client) -> None:
@@ -17,12 +16,6 @@ def test_alive_without_a_database_but_not_ready(client: httpx.Client) -> None:
     assert answer.elapsed.total_seconds() < 1.5
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["errors"][0]["field"] == "database"
-
-
-def test_a_process_that_serves_auth_alone_needs_no_database(settings: ApiSettings) -> None:
-    with served(create_app(settings.model_copy(update={"api_modules": "auth"}), CollectorRegistry())) as client:
-        assert client.get("/readyz").json() == {"status": "ready", "checks": {}}
-        assert client.get("/stats").status_code == 404
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/auth/token", 405)])
