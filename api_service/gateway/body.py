@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 
-from api_service.apart import compute
+from api_service.apart import Turns
 from api_service.gateway.items import JSON, NDJSON
 from api_service.gateway.outlet import Outlet
 from api_service.problems import Problem
@@ -35,7 +35,7 @@ def media_type(request: Request) -> str:
 
 
 @asynccontextmanager
-async def held(request: Request, outlet: Outlet, most: int) -> AsyncIterator[bytes]:
+async def held(request: Request, outlet: Outlet, turns: Turns, most: int) -> AsyncIterator[bytes]:
     """The body, decompressed; its bytes are counted as held for as long as the block lasts.
 
     Raises:
@@ -62,11 +62,12 @@ async def held(request: Request, outlet: Outlet, most: int) -> AsyncIterator[byt
             if message["type"] == "http.disconnect":
                 raise Disconnected
             part, more = message.get("body", b""), message.get("more_body", False)
-            grow(len(part), len(received) + len(part))
+            grow(len(part), size + len(part))
             received += part
         body = bytes(received)
+        received.clear()
         if request.headers.get("content-encoding", "").strip().lower() == "gzip":
-            body = await compute(len(body), _inflated, body, most)
+            body = await turns.compute(len(body), _inflated, body, most)
             grow(len(body), len(body))
         yield body
     finally:

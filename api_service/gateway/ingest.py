@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api_service.apart import compute
+from api_service.apart import Turns
 from api_service.auth.claims import Principal
 from api_service.gateway import described, items
 from api_service.gateway.body import Disconnected, held, media_type
@@ -36,14 +36,17 @@ class Door:
     ) -> None:
         self._settings, self._writer, self._limits = settings, writer, limits
         self._intake, self._outlet, self._topic, self._receipts = intake, outlet, topic, receipts
+        self._turns = Turns()
 
     async def ingest(self, request: Request) -> Response:
         """The endpoint."""
         who = await self._writer(request)
         kind = media_type(request)
         try:
-            async with held(request, self._outlet, self._settings.max_body_bytes) as body:
-                found = await compute(len(body), items.split, body, kind, self._settings.max_events_per_request)
+            async with held(request, self._outlet, self._turns, self._settings.max_body_bytes) as body:
+                found = await self._turns.compute(
+                    len(body), items.split, body, kind, self._settings.max_events_per_request
+                )
                 self._limits.batch(client_host(request), who.subject, len(found.values))
                 topic_id = self._topic.require()
                 self._outlet.admit(len(found.values))

@@ -11,7 +11,9 @@ from api_service.problems import Problem
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
 # So many pieces of an array at most are cut at once: each costs memory before it is known to be too many.
-_PIECES = 500_000
+_PIECES = 200_000
+# So much of one that holds an item which isn't JSON is looked through: a second or so of the interpreter's time.
+_TOKENS = 2_000_000
 _SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|["\[\]{},]', re.DOTALL)
 
@@ -72,7 +74,9 @@ def _cut(body: bytes) -> Iterator[bytes]:
         Problem: 400, brackets or quotes have no end, or something follows.
     """
     depth, start = 0, 0
-    for token in _TOKEN.finditer(body):
+    for count, token in enumerate(_TOKEN.finditer(body)):
+        if count > _TOKENS:
+            raise Problem(413, "The array has an item that isn't JSON, and too much beside it: send less at once.")
         kind = token[0][:1]
         if kind == b'"' and len(token[0]) == 1:
             break
