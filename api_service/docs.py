@@ -35,6 +35,7 @@ _SCOPES = {
     "write:readings": "sending events, and what became of them",
 }
 _TOKEN = {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/auth/token", "scopes": _SCOPES}}}
+_FOREIGN_TOKEN = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 def router(app: FastAPI) -> APIRouter:
@@ -67,7 +68,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     document = get_openapi(title="Plumbline", version="1", description=_ABOUT, routes=app.routes)
     components = document.setdefault("components", {})
-    components["securitySchemes"] = {"token": _TOKEN}
+    # Without an issuer here, tokens come from elsewhere.
+    components["securitySchemes"] = {"token": _TOKEN if "/auth/token" in document["paths"] else _FOREIGN_TOKEN}
     components.setdefault("schemas", {})["Problem"] = answers.PROBLEM
     for path, operations in document["paths"].items():
         for operation in operations.values():
