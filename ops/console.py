@@ -24,6 +24,7 @@ COLOURS = {
     "ok": "green",
     "stopped": "dim",
     "note": "yellow",
+    "not ready": "yellow",
     "not answering": "red",
     "broken": "red",
     "retention_overtook": "red",

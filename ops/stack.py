@@ -46,7 +46,7 @@ def down(only: Only = "", as_json: Json = False) -> None:
 
 
 def show_status(as_json: Json = False) -> None:
-    """Show what runs and whether it answers; exit status 1 unless all that was started answers."""
+    """Show what runs, whether it answers and what it lacks; exit status 1 unless all that was started is ready."""
     found = status.parts(home.default())
     print_rows([asdict(part) for part in found], as_json)
     started = [part for part in found if part.url and part.name in stack.DEFAULT_PARTS]

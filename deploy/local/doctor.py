@@ -133,6 +133,8 @@ def part_finding(part: status.Part, *, known: bool, stack_runs: bool) -> Finding
     match part.state:
         case "running":
             return Finding(part.name, "ok", f"{part.version} at {part.url}")
+        case "not ready":
+            return Finding(part.name, "broken", f"isn't ready: {part.problem}")
         case "not answering":
             return Finding(part.name, "broken", f"process {part.pid} doesn't answer at {part.url}", up)
     if stack_runs and known and part.name in DEFAULT_PARTS:

@@ -77,6 +77,7 @@ def with_secrets(values: Mapping[str, str], home: Path) -> dict[str, str]:
         "JWT_AUDIENCE": "plumbline",
         "AUTH_CLIENT_ID": "plumbline-demo",
         "AUTH_CLIENT_SECRET": secrets.token_urlsafe(32),
+        "RECEIPT_KEY": secrets.token_urlsafe(32),
     }
     files = {
         "AUTH_SIGNING_KEY_FILE": str(home / "issuer-key.pem"),

@@ -1,11 +1,12 @@
 """Plumbline's own processes: which module, under which role, with which settings."""
 
+import json
 import os
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,8 @@ MODULES = {
     "simulator": "simulator",
 }
 READY_S = 60.0
+# What the API's readiness calls the servers of a stack.
+_SERVERS = {"database": "postgres", "kafka": "kafka"}
 _OTHERS = {f"{role.upper()}_PASSWORD" for role in ROLES.values()}
 
 
@@ -76,17 +79,39 @@ def start_job(home: Path, name: str, values: Mapping[str, str], arguments: Seque
         )
 
 
-def wait(home: Path, name: str, service: psutil.Process, url: str) -> None:
-    """Until the service says that it is ready, on `url`."""
-    process.wait_ready(home, name, service, lambda: answers(url), READY_S)
+def wait(home: Path, name: str, service: psutil.Process, url: str, servers: Collection[str]) -> None:
+    """Until the service says on `url` that it is ready, or lacks no more than servers that the stack runs without."""
+
+    def ready() -> bool:
+        found = troubles(url)
+        return found is not None and not any(_SERVERS.get(name) in servers for name in found)
+
+    process.wait_ready(home, name, service, ready, READY_S)
 
 
 def answers(url: str) -> bool:
+    """Whether what is asked there answers, and is ready."""
+    return troubles(url) == {}
+
+
+def troubles(url: str) -> dict[str, str] | None:
+    """What a service on `url` says that it lacks: details by name, none when it is ready. None: it doesn't answer."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  a URL that we made
-            return bool(answer.status == 200)
+            return {} if answer.status == 200 else None
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return _named(refusal)
     except (urllib.error.URLError, OSError):
-        return False
+        return None
+
+
+def _named(refusal: urllib.error.HTTPError) -> dict[str, str] | None:
+    """The errors of problem details."""
+    try:
+        return {error["field"]: error["detail"] for error in json.load(refusal)["errors"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def ready_url(name: str, values: Mapping[str, str]) -> str:

@@ -189,9 +189,10 @@ class _Start:
         for name in SERVICES:
             if name in parts:
                 self.processes[name] = self._running(name) or self._spawn_service(name)
+        servers = {name for name in SERVERS if name in parts or name in self.running}
         for name in SERVICES:
             if name in parts:
-                services.wait(self.home, name, self.processes[name], services.ready_url(name, self.values))
+                services.wait(self.home, name, self.processes[name], services.ready_url(name, self.values), servers)
 
     def _spawn_service(self, name: str) -> psutil.Process:
         part = self.options.only_part

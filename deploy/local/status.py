@@ -16,18 +16,20 @@ from deploy.local import environment, java, kafka, postgres, process, services
 from deploy.local.ports import HOST
 from deploy.local.stack import PARTS, conninfo
 
-State = Literal["running", "not answering", "stopped"]
+State = Literal["running", "not ready", "not answering", "stopped"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One server or service. `pid`, `version` are None where it doesn't run, `url` where it has no port yet."""
+    """One server or service. `pid`, `version` are None where it doesn't run, `url` where it has no port yet, `problem`
+    unless it says what it lacks."""
 
     name: str
     state: State
     pid: int | None
     url: str | None
     version: str | None
+    problem: str | None = None
 
 
 def parts(home: Path) -> list[Part]:
@@ -40,9 +42,11 @@ def _part(name: str, values: Mapping[str, str], processes: Sequence[psutil.Proce
     url = address(name, values)
     if not processes:
         return Part(name, "stopped", None, url, None)
-    answered = process.healthy(processes) and url is not None and answers(name, values)
-    shown = _version(name, values) if answered else None
-    return Part(name, "running" if answered else "not answering", processes[0].pid, url, shown)
+    found = troubles(name, values) if process.healthy(processes) and url is not None else None
+    if found is None:
+        return Part(name, "not answering", processes[0].pid, url, None)
+    problem = "; ".join(f"{what}: {detail}" for what, detail in found.items()) or None
+    return Part(name, "not ready" if problem else "running", processes[0].pid, url, _version(name, values), problem)
 
 
 def address(name: str, values: Mapping[str, str]) -> str | None:
@@ -56,15 +60,15 @@ def address(name: str, values: Mapping[str, str]) -> str | None:
     return values.get(variable)
 
 
-def answers(name: str, values: Mapping[str, str]) -> bool:
-    """Whether the part does its work right now, by asking it."""
+def troubles(name: str, values: Mapping[str, str]) -> dict[str, str] | None:
+    """What the part lacks to do its work right now, by asking it; None: it doesn't answer."""
     if name == "kafka":
-        return kafka.answers(environment.ports(values)["kafka"])
+        return {} if kafka.answers(environment.ports(values)["kafka"]) else None
     if name == "postgres":
-        return postgres.answers(conninfo(values))
+        return {} if postgres.answers(conninfo(values)) else None
     if name == "prometheus":
-        return services.answers(f"{values['PROMETHEUS_URL']}/-/ready")
-    return services.answers(services.ready_url(name, values))
+        return services.troubles(f"{values['PROMETHEUS_URL']}/-/ready")
+    return services.troubles(services.ready_url(name, values))
 
 
 def _version(name: str, values: Mapping[str, str]) -> str | None:

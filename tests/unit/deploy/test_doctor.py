@@ -49,3 +49,8 @@ def test_a_port_of_a_stranger_is_a_note_and_our_own_is_fine() -> None:
         ours = list(doctor.port_findings({"kafka": port}, values, [RUNNING]))
         strange = list(doctor.port_findings({"kafka": port}, {}, []))
     assert [finding.state for finding in ours + strange] == ["ok", "note"]
+
+
+def test_a_part_that_lacks_something_is_broken_and_says_what() -> None:
+    waiting = Part("api", "not ready", 9, "http://x", "1", "kafka: it doesn't answer → start it")
+    assert "kafka: it doesn't answer → start it" in doctor.part_finding(waiting, known=True, stack_runs=True).detail

@@ -43,6 +43,13 @@ def test_secrets_are_given_once(tmp_path: Path) -> None:
     assert environment.with_secrets({}, tmp_path)["DB_PASSWORD"] != first["DB_PASSWORD"]
 
 
+def test_a_home_that_was_made_before_a_secret_was_needed_gets_it(tmp_path: Path) -> None:
+    older = {name: value for name, value in environment.with_secrets({}, tmp_path).items() if name != "RECEIPT_KEY"}
+    newer = environment.with_secrets(older, tmp_path)
+    assert newer["RECEIPT_KEY"]
+    assert newer == {**newer, **older}
+
+
 def test_a_command_that_needs_a_stack_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(PlumblineError, match=r"no stack in .* → plumbline up"):
         environment.require(tmp_path)

@@ -1,4 +1,12 @@
-"""Which settings a service of the stack gets."""
+"""Which settings a service of the stack gets, and what it says that it lacks."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 
 from deploy.local import services
 
@@ -49,3 +57,46 @@ def test_a_secret_in_a_file_takes_the_place_of_the_stacks() -> None:
     caller = {"DB_PASSWORD_FILE": "/run/secret"}
     assert "DB_PASSWORD" not in services.settings("ingestion", STACK, caller, part=True)
     assert "DB_PASSWORD_FILE" not in services.settings("ingestion", STACK, caller, part=False)
+
+
+@contextmanager
+def answering(status: int, body: object) -> Iterator[str]:
+    """A URL that answers so."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, {"status": "ready"}, {}),
+        (503, {"errors": [{"field": "kafka", "detail": "away"}]}, {"kafka": "away"}),
+        (503, {"problems": ["something"]}, None),
+        (503, [], None),
+        (500, "oops", None),
+    ],
+)
+def test_what_a_service_says_that_it_lacks(status: int, body: object, said: dict[str, str] | None) -> None:
+    with answering(status, body) as url:
+        assert services.troubles(url) == said
+        assert services.answers(url) == (status == 200)
+
+
+def test_one_that_is_not_there_says_nothing() -> None:
+    assert services.troubles("http://127.0.0.1:1") is None
