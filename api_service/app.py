@@ -18,6 +18,7 @@ from api_service.database import Database, DatabaseFailures
 from api_service.direct import Direct, Handler
 from api_service.gateway.receipt import Receipts
 from api_service.gateway.routes import Gateway
+from api_service.gateway.tracking import Tracking
 from api_service.health import Check
 from api_service.limits import RateLimits
 from api_service.metrics import Metrics
@@ -59,6 +60,9 @@ def _gateway(parts: Parts) -> APIRouter:
     parts.checks["kafka"] = made.trouble
     routes = made.direct()
     parts.direct.extend(routes.routes)
+    tracking = Tracking(parts.settings, parts.auth.bearer, _receipts(parts), parts.database)
+    parts.opened.append(tracking.opened)
+    routes.include_router(tracking.router())
     return routes
 
 

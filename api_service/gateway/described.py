@@ -80,3 +80,55 @@ def _operation(summary: str, operation_id: str) -> dict[str, Any]:
 
 INGEST = _operation("Send events", "ingest")
 INGEST_VITAL_DATA = _operation("Send events, as /ingest does", "ingest_vital_data")
+
+_REPORT = {
+    "receipt": "xGq2…",
+    "pending": 1,
+    "persisted": 1,
+    "dead_lettered": 1,
+    "events": [
+        {"index": 0, "status": "persisted"},
+        {"index": 1, "status": "dead_lettered", "code": "cardinality_limit"},
+        {"index": 2, "status": "pending"},
+    ],
+}
+_BUFFER = {
+    "rows": [
+        {"topic": "telemetry.readings", "partition": 0, "count": 12, "oldest_age_seconds": 0.35},
+        {"topic": "telemetry.readings", "partition": 1, "count": 0, "oldest_age_seconds": None},
+    ],
+    "count": 12,
+    "next_cursor": None,
+}
+
+
+def _read(example: object, description: str, scope: str, **others: str) -> dict[str, Any]:
+    responses = {
+        200: {"description": description, "content": {"application/json": {"example": example}}},
+        401: {"description": "no token, or one that isn't valid"},
+        403: {"description": "the token lacks the scope"},
+        503: {"description": "the database, or what else is needed, doesn't answer: see Retry-After"},
+    }
+    return {
+        "openapi_extra": {"security": [{"token": [scope]}]},
+        "responses": {**responses, **{int(status[1:]): {"description": text} for status, text in others.items()}},
+    }
+
+
+RECEIPT: dict[str, Any] = {
+    "summary": "What became of the events of a request",
+    "description": "`index` is the event's place in the request. `persisted`: it is stored, or was before (a "
+    "duplicate). `dead_lettered`: it couldn't be stored; `code` says why. `pending`: Kafka has it, and it will be "
+    "stored; with the code `skipped`, an operator decided that it is passed over.\n\n"
+    "A receipt needs no table: it says where Kafka put the events, and is signed. It is valid for the subject that "
+    "sent them, as long as dead letters and operators' decisions are kept.",
+    **_read(_REPORT, "each event's status", "write:readings", _404="no such receipt, or another subject's"),
+}
+
+CHECK_BUFFER: dict[str, Any] = {
+    "summary": "What was accepted and isn't stored yet",
+    "description": "For each partition of the readings topic `count`, the offsets that are not stored yet, and the age "
+    "of the oldest record among them by its timestamp; null: there is none. `count` in all beside the rows. An answer "
+    "is up to half a second old. It names no device, so tokens that are limited to some see it too.",
+    **_read(_BUFFER, "all partitions", "read:records"),
+}

@@ -11,7 +11,7 @@ import pytest
 from api_service.settings import ApiSettings
 from tests.answering import answering, api_settings
 from tests.integration.api_service.warehouse import Warehouse
-from tests.servers import Database
+from tests.servers import Database, Topics
 
 
 @pytest.fixture
@@ -35,3 +35,11 @@ def serve(settings: ApiSettings) -> Iterator[Callable[..., httpx.Client]]:
             return stack.enter_context(answering(settings.model_copy(update=changed), client_id))
 
         yield start
+
+
+@pytest.fixture
+def door(serve: Callable[..., httpx.Client], topics: Topics) -> Callable[..., httpx.Client]:
+    """The same, with a gateway that writes to the test's own topics."""
+    names = ("kafka_bootstrap_servers", "topic_readings", "topic_dead_letters", "topic_acks_prefix")
+    own = {name: getattr(topics.settings, name) for name in names}
+    return lambda client_id="all", **changed: serve(client_id, **(own | changed))
