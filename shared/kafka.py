@@ -12,6 +12,8 @@ from shared.settings import KafkaSettings
 
 Client = TypeVar("Client")
 
+BATCH_BYTES = 1_000_000  # of a producer's batch, which a topic takes as a whole or not at all
+
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """What every client of this broker needs."""
@@ -47,7 +49,7 @@ def producer(settings: KafkaSettings, **overrides: Any) -> Producer:
         "acks": "all",
         "compression.type": "lz4",
         "linger.ms": 20,
-        "batch.size": 1_000_000,
+        "batch.size": BATCH_BYTES,
         "queue.buffering.max.messages": 500_000,
         "queue.buffering.max.kbytes": 256_000,
     }

@@ -16,7 +16,7 @@ from api_service.auth.claims import Principal
 from api_service.gateway.metrics import GatewayMetrics
 from api_service.gateway.outlet import Delivery, Outlet
 from api_service.problems import unavailable
-from shared.events import Code, Decoder, Limits
+from shared.events import Decoder, Limits
 
 _AT_ONCE = 1_000  # events: one or two milliseconds
 
@@ -58,7 +58,7 @@ class Intake:
     """For one event loop."""
 
     def __init__(self, limits: Limits, outlet: Outlet, metrics: GatewayMetrics) -> None:
-        self._decoder, self._limits, self._outlet, self._metrics = Decoder(limits), limits, outlet, metrics
+        self._decoder, self._outlet, self._metrics = Decoder(limits), outlet, metrics
         self._accepted = metrics.events.labels("accepted")
         self._waiting: deque[_Request] = deque()
         self._due = False
@@ -82,17 +82,14 @@ class Intake:
         if delivery.error is not None:
             self._metrics.events.labels("unconfirmed").inc(count - len(request.rejected))
             raise unavailable("Kafka didn't confirm all events in time. Sending them again does no harm.")
-        if not request.rejected and not delivery.too_large:
-            self._accepted.inc(count)
-            return Taken(range(count), delivery.partition, delivery.offset, [])
-        detail = "the broker takes no record as large as this"
-        too_large = [Rejected(index, Code.TOO_LARGE, detail) for index in delivery.too_large]
-        rejected = sorted(request.rejected + too_large, key=lambda each: each.index)
+        rejected = request.rejected
+        self._accepted.inc(count - len(rejected))
+        if not rejected:
+            return Taken(range(count), delivery.partition, delivery.offset, rejected)
         for each in rejected:
             self._metrics.events.labels(each.code).inc()
         gone = {each.index for each in rejected}
         index = [i for i in range(count) if i not in gone]
-        self._accepted.inc(len(index))
         return Taken(index, [delivery.partition[i] for i in index], [delivery.offset[i] for i in index], rejected)
 
     def _run(self) -> None:
@@ -112,7 +109,11 @@ class Intake:
         self._due = bool(self._waiting)
         if self._due:
             asyncio.get_running_loop().call_soon(self._run)
-        self._judge(turn)
+        try:
+            self._judge(turn)
+        except Exception as error:  # noqa: BLE001  a fault of ours: whoever waits for this turn is told
+            for request, _, _ in turn:
+                request.delivery.give_up(error)
 
     def _judge(self, turn: Sequence[tuple[_Request, int, int]]) -> None:
         values = [value for request, start, stop in turn for value in request.values[start:stop]]
@@ -126,6 +127,7 @@ class Intake:
         messages: list[dict[str, Any]] = []
         for request, start, stop in turn:
             delivery, before = request.delivery, len(request.rejected)
+            # The range comes first: where it ends, nothing of the next request's is taken.
             for index, (value, key) in zip(range(start, stop), judged, strict=False):
                 if key is None:
                     reason = next(refusals)

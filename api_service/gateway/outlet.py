@@ -27,13 +27,12 @@ _log = log.get(__name__)
 class Delivery:
     """The events of one request on their way: by their place in it, the partition and offset that Kafka gave them."""
 
-    __slots__ = ("done", "error", "left", "offset", "partition", "too_large")
+    __slots__ = ("done", "error", "left", "offset", "partition")
 
     def __init__(self, count: int) -> None:
         self.left = count
         self.partition = [-1] * count
         self.offset = [-1] * count
-        self.too_large: list[int] = []
         self.error: KafkaError | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -43,12 +42,10 @@ class Delivery:
         if not self.left and not self.done.done():
             self.done.set_result(None)
 
-    def fail(self, place: int, error: KafkaError) -> None:
-        """The event at this place isn't in Kafka."""
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self.too_large.append(place)
-        else:
-            self.error = error
+    def give_up(self, error: Exception) -> None:
+        """Nobody will say what becomes of the rest."""
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Outlet:
@@ -108,8 +105,8 @@ class Outlet:
         """Hands messages over, each with its `callback`, which is called from the event loop once its fate is known."""
         if not self._in_flight:
             self._moved = time.monotonic()
-        self._in_flight += len(messages)
         self._producers[-1].produce_batch(self._settings.topic_readings, messages)
+        self._in_flight += len(messages)
         for message in messages:
             if "_error" in message:
                 message["callback"](message["_error"], None)
@@ -123,7 +120,7 @@ class Outlet:
             delivery.partition[place] = cast("int", message.partition())
             delivery.offset[place] = cast("int", message.offset())
         elif error is not None:
-            delivery.fail(place, error)
+            delivery.error = error
             self._failed(error)
         delivery.settle(1)
 
