@@ -1,5 +1,9 @@
 """The publisher over HTTP against a server that misbehaves on plan: each event arrives, in order, and is accounted."""
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -25,6 +29,8 @@ from simulator.stream import Stream
 from tests.pipeline import wait_for
 from tests.unruly import GOOD, Does, Seen, refuses, resets, unruly
 
+ROOT = Path(__file__).parents[2]
+ALAMOSA = ROOT / "simulator" / "recordings" / "alamosa.csv"
 FLEET = Fleet(devices=20, interval_us=1_000_000)
 FIRST = FLEET.first_at(time.time_ns() // 1000 - 3_600_000_000)
 OPTIONS = HttpOptions([], 50, 4, gzip=False, timeout_s=10, give_up_s=20, spool=None, spool_bytes=10**8)
@@ -300,6 +306,74 @@ def test_what_is_not_confirmed_at_the_end_is_said() -> None:
         publisher.publish(records(100))
     with pytest.raises(PlumblineError, match="100 events were not confirmed"):
         publisher.check()
+
+
+def test_a_process_that_is_refused_prints_its_summary_one_message_and_78() -> None:
+    with unruly(lambda _seen: refuses(401)) as api:
+        status, out, err = ran(f"--http={api.url}", "--devices=5", "--from=-1m", "--json", AUTH_TOKEN="secret-token")
+    told = json.loads(out)
+    assert status == 78
+    assert told["http"]["unsent"] == told["records"] == 300
+    assert err.startswith(f"{api.url} refuses the token (401) → set AUTH_TOKEN")
+    assert (err.count("\n"), "secret-token" in err) == (1, False)
+
+
+def test_a_process_without_an_api_keeps_its_events_and_the_next_one_sends_them(tmp_path: Path) -> None:
+    with unruly() as api:
+        gone = api.url
+    fleet = ("--devices=5", "--from=2026-11-20T00:00:00Z", "--to=2026-11-20T00:01:00Z", f"--spool={tmp_path}")
+    status, out, err = ran(f"--http={gone}", *fleet, "--http-give-up=1s", AUTH_TOKEN="given")
+    assert status == 0, err
+    assert "0 accepted and 0 rejected of 300; 300 in the spool, 0 not confirmed" in out
+    with unruly() as api:
+        recording = ("--time-column=time", "--device=x", "--speed=max", "--start=-2d")
+        status, out, err = ran("replay", str(ALAMOSA), *recording, f"--http={api.url}", f"--spool={tmp_path}",
+                               AUTH_TOKEN="given")  # fmt: skip
+        assert status == 0, err
+    assert "1,740 accepted and 0 rejected of 1,740; 0 in the spool" in out
+    assert "300 of them were left in the spool by an earlier run" in out
+    assert sum(b"2026-11-20T00:0" in value and b"dev-0000" in value for value in api.taken[:300]) == 300
+
+
+def test_a_process_whose_api_is_away_is_one_message_and_69() -> None:
+    with unruly() as api:
+        gone = api.url
+    status, out, err = ran(f"--http={gone}", "--from=-1m", AUTH_TOKEN="given")
+    assert (status, out) == (69, "")
+    assert err.startswith(f"no API answers at {gone} → start it")
+    assert err.count("\n") == 1
+
+
+def test_its_metrics_tell_how_it_goes() -> None:
+    registry = CollectorRegistry()
+    with unruly(lambda seen: refuses(503) if seen.number == 1 else GOOD) as api:
+        publisher = HttpPublisher(replace(OPTIONS, urls=[api.url]), CLIENT, Metrics(registry), threading.Event())
+        sent = records(1_000, share=0.02)
+        publisher.publish(sent)
+        publisher.close()
+    value = registry.get_sample_value
+    bad = sum("code" in record for record in sent)
+    assert value("simulator_http_requests_total", {"status": "5xx"}) == 1
+    assert value("simulator_http_requests_total", {"status": "2xx"}) == len(api.seen) - 1
+    assert value("simulator_http_retries_total") == publisher.delivery.retried == 1
+    assert value("simulator_http_accepted_total") == len(sent) - bad
+    assert value("simulator_http_rejected_total", {"code": "bad_metric"}) == publisher.delivery.rejected["bad_metric"]
+    assert value("simulator_spool_events") == value("simulator_spool_bytes") == 0
+    assert value("simulator_spool_age_seconds") == 0
+
+
+def ran(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a simulator."""
+    done = subprocess.run(
+        [sys.executable, "-m", "simulator", *arguments, "--quiet"],
+        cwd=ROOT,
+        env={**os.environ, "LOG_LEVEL": "error", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_rejections_that_nobody_planned_are_said() -> None:

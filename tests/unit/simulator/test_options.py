@@ -1,8 +1,12 @@
 """The command line: what it means, and one clear message for what it can't."""
 
+from pathlib import Path
+
 import pytest
 
 from simulator.__main__ import window
+from simulator.http import options as over_http
+from simulator.http.publisher import HttpOptions
 from simulator.options import parse
 from simulator.times import duration_us, moment
 
@@ -47,8 +51,19 @@ def test_rate_sets_the_interval() -> None:
         (["--to", "-1h"], "--to needs --from"),
         (["--duration", "1 hour"], "write 60s, 15m, 6h or 2d"),
         (["--prefix", 'a"b'], "can't begin device ids"),
+        (["--http", "localhost:8000"], "are not different addresses"),
+        (["--http", "http://a:8000,http://a:8000/"], "are not different addresses"),
+        (["--http", "http://user:secret@a"], "are not different addresses"),
+        (["--http", "http://a:80000"], "are not different addresses"),
+        (["--http", ","], "are not different addresses"),
+        (["--http", "http://a", "--http-batch", "0"], "whole number from 1 to 10000"),
+        (["--http", "http://a", "--http-connections", "300"], "whole number from 1 to 256"),
+        (["--http", "http://a", "--spool-max", "1 MB"], "not a size → write 256MB"),
+        (["--spool", "somewhere"], "need --http URL"),
+        (["--http-gzip"], "need --http URL"),
         (["replay", "f.csv", "--time-column", "t"], "--device-column --device is required"),
         (["replay", "f.csv", "--time-column", "t", "--device", "d", "--speed", "-1"], "speed above 0"),
+        (["replay", "f.csv", "--time-column", "t", "--device", "d", "--http-batch", "9"], "need --http URL"),
         (["replay", "f.csv", "--time-column", "t", "--device", "d", "--metric", "a=b c"], "can't be a metric's name"),
         (["replay", "f.csv", "--time-column", "t", "--device", "d", "--time-zone", "Mars"], "not a time zone"),
         (["replay", "f.csv", "--time-column", "t", "--device", "d", "--shift-to-now", "--start", "-1h"], "not allowed"),
@@ -61,6 +76,11 @@ def test_a_usage_error_says_what_to_write(argv: list[str], message: str, capsys:
     assert message in capsys.readouterr().err
 
 
+def test_over_http() -> None:
+    options = over_http.of(parse(["--http", "http://a:8000/, https://b/api", "--spool", "s", "--spool-max", "1MiB"]))
+    assert options == HttpOptions(["http://a:8000", "https://b/api"], 500, 4, False, 30.0, 60.0, Path("s"), 1 << 20)
+
+
 @pytest.mark.parametrize("argv", [["--help"], ["replay", "--help"]])
 def test_help_has_examples_and_the_environment(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -69,6 +89,8 @@ def test_help_has_examples_and_the_environment(argv: list[str], capsys: pytest.C
     shown = capsys.readouterr().out
     assert "python -m simulator" in shown
     assert "KAFKA_BOOTSTRAP_SERVERS" in shown
+    assert "AUTH_CLIENT_SECRET" in shown
+    assert "--http http://localhost:8000" in shown
 
 
 def test_durations_and_moments() -> None:
