@@ -34,6 +34,7 @@ class Watched(Generic[T]):
     async def look(self) -> T:
         """What it holds, looked at now unless that was a moment ago."""
         if self._clock() - self._looked >= _SOONEST_S:
+            self._looked = self._clock()
             await asyncio.to_thread(self._look)
         return self.now
 
@@ -54,7 +55,6 @@ class Watched(Generic[T]):
             await self.look()
 
     def _look(self) -> None:
-        self._looked = self._clock()
         mark = _mark(self._file)
         if mark == self._mark:
             return
