@@ -6,7 +6,7 @@ One thread and one epoll; requests are ready bytes, and of an answer only the st
 import select
 import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -75,6 +75,41 @@ def ask(
         poll.close()
         for line in lines.values():
             line.socket.close()
+    answers.seconds, answers.client_cpu_s = time.perf_counter() - began, time.process_time() - cpu
+    return answers
+
+
+def offer(port: int, requests: Iterator[bytes], rate: float, seconds: float, connections: int = 64) -> Answers:
+    """Sends so many requests a second, whatever comes back: a wait begins when its request was due.
+
+    Raises:
+        PlumblineError: a connection was closed, or nothing came for a long time.
+    """
+    answers, idle = Answers(), deque(_Line(_connected(port)) for _ in range(connections))
+    lines = {line.socket.fileno(): line for line in idle}
+    poll = select.epoll()
+    for number in lines:
+        poll.register(number, select.EPOLLIN)
+    began, cpu, total = time.perf_counter(), time.process_time(), round(rate * seconds)
+    sent = 0
+    while sent < total or len(idle) < connections:
+        now = time.perf_counter()
+        while idle and sent < total and began + sent / rate <= now:
+            line = idle.popleft()
+            line.number, line.came, line.since = sent, b"", began + sent / rate
+            line.socket.sendall(next(requests))
+            sent += 1
+        waits = sent < total and idle
+        ready = poll.poll(max(0.0, began + sent / rate - time.perf_counter()) if waits else _TIMEOUT_S)
+        if not ready and not waits:
+            raise PlumblineError(f"no answer within {_TIMEOUT_S:.0f} s → see the API's log above")
+        for number, _ in ready:
+            if _received(lines[number]):
+                _note(answers, lines[number], time.perf_counter(), 0)
+                idle.append(lines[number])
+    poll.close()
+    for line in lines.values():
+        line.socket.close()
     answers.seconds, answers.client_cpu_s = time.perf_counter() - began, time.process_time() - cpu
     return answers
 

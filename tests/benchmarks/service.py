@@ -88,20 +88,31 @@ class Api:
 
     def get(self, target: str, **headers: str) -> bytes:
         """A request of a connection that stays open."""
+        return self.head(f"GET {target}", **headers)
+
+    def head(self, line: str, **headers: str) -> bytes:
+        """A request's head; in names of headers `_` stands for `-`."""
         lines = {"Host": ports.HOST, "Authorization": f"Bearer {self.token}", **headers}
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        return f"GET {target} HTTP/1.1\r\n{head}\r\n".encode()
+        text = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+        return f"{line} HTTP/1.1\r\n{text}\r\n".encode()
 
 
 @contextmanager
 def api(database: Database, **settings: object) -> Iterator[Api]:
     """The API, one worker, once it is ready."""
+    with web("api_service", ["read:stats", "read:records"], **database.environment("api"), **settings) as served:
+        yield served
+
+
+@contextmanager
+def web(module: str, scopes: list[str], **settings: object) -> Iterator[Api]:
+    """One process that serves HTTP on API_PORT, once it is ready, and a token with these scopes."""
     claim = ports.claim(ports.DEFAULTS["api"])
-    own = {**database.environment("api"), "API_HOST": ports.HOST, "API_PORT": claim.port, "METRICS_PORT": 0}
+    own = {"API_HOST": ports.HOST, "API_PORT": claim.port, "METRICS_PORT": 0, **settings}
     try:
-        with running("api_service", {**own, **settings}) as [process]:
+        with running(module, own) as [process]:
             wait_for(lambda: _ready(process, claim.port), "an API that is ready", _START_S)
-            yield Api(process.pid, claim.port, sign(os.environ, "benchmark", ["read:stats"], None, _TOKEN_S))
+            yield Api(process.pid, claim.port, sign(os.environ, "benchmark", scopes, None, _TOKEN_S))
     finally:
         claim.release()
 

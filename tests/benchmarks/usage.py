@@ -18,16 +18,15 @@ _WRITTEN_NAMES = ("wal_bytes", "wal_full_pages", "checkpoints", "checkpoint_buff
 
 
 class Meter:
-    """CPU seconds of the services, of Postgres and, if it has a part in it, of the broker, since it was made."""
+    """CPU seconds of the services and, if they have a part in it, of Postgres and of the broker, since it was made."""
 
     def __init__(
-        self, services: Sequence[int], connection: psycopg.Connection, bootstrap_servers: str | None = None
+        self, services: Sequence[int], connection: psycopg.Connection | None, bootstrap_servers: str | None = None
     ) -> None:
         self._services = [psutil.Process(pid) for pid in services]
         broker = bootstrap_servers and _listening(int(bootstrap_servers.rpartition(":")[2]))
         self._broker = psutil.Process(broker) if broker else None
-        backend = psutil.Process(connection.info.backend_pid)
-        self._postmaster = backend.parent() or backend
+        self._postmaster = _postmaster(connection) if connection else None
         self._began = self._now()
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -38,7 +37,7 @@ class Meter:
         return {
             "service": sum(map(_own, self._services)),
             **({"broker": _own(self._broker)} if self._broker else {}),
-            "postgres": _with_children(self._postmaster),
+            **({"postgres": _with_children(self._postmaster)} if self._postmaster else {}),
         }
 
 
@@ -56,6 +55,11 @@ def per_million(cpu: dict[str, float], events: int) -> dict[str, float]:
 def per(many: int, cpu: dict[str, float], count: int) -> dict[str, float]:
     """CPU seconds for so many of what `count` were done of."""
     return {name: round(seconds * many / count, 2) for name, seconds in cpu.items()}
+
+
+def _postmaster(connection: psycopg.Connection) -> psutil.Process:
+    backend = psutil.Process(connection.info.backend_pid)
+    return backend.parent() or backend
 
 
 def _own(process: psutil.Process) -> float:

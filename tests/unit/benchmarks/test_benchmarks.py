@@ -1,11 +1,13 @@
 import json
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 import pytest
 
+from api_service.gateway import items
 from shared.events import Decoder, Limits
-from tests.benchmarks import figures, growth, latency, variants
+from shared.events.strict import decode_one
+from tests.benchmarks import figures, gateway, growth, latency, variants
 from tests.benchmarks.ingestion import copies
 from tests.benchmarks.load import START_S, Load
 
@@ -75,3 +77,17 @@ def test_the_copied_rows_are_those_that_are_sent() -> None:
     assert len(sent) == 10
     for payload in sent:
         assert all(np.array(value, ">f8").tobytes() in data for value in payload.values())
+
+
+def test_no_event_that_is_offered_to_the_gateway_was_offered_before() -> None:
+    load = gateway.Load(START_S)
+    single = list(islice(load.singles(lambda length: b"%d\n" % length), 2_000))
+    bodies = [request.partition(b"\n") for request in single]
+    assert {len(body) for _, _, body in bodies} == {int(length) for length, _, _ in bodies}
+    values = [body for _, _, body in bodies]
+    for form, kind in ((gateway.lines, items.NDJSON), (gateway.array, items.JSON)):
+        for body in islice(load.batches(lambda _: b"", form), 20):
+            values += items.split(body, kind, 1_000).values
+    events = [decode_one(value, Limits(), NOW_US) for value in values]
+    assert len(values) == 2_000 + 2 * 20 * gateway.BATCH
+    assert len({(event.device, event.ts_us) for event in events}) == len(events)
