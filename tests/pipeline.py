@@ -164,6 +164,15 @@ def ingestion(topics: Topics, database: Database, **settings: object) -> dict[st
     }
 
 
+def ingest(topics: Topics, database: Database, **settings: object) -> str:
+    """Runs the ingestion service until it caught up, stops it with SIGTERM, and returns its log."""
+    with running("ingestion_service", ingestion(topics, database, **settings)) as service:
+        wait_for(lambda: service.status is not None or caught_up(topics, database), "caught up")
+        service.send(signal.SIGTERM)
+        assert service.wait(15) == 0, service.output()
+    return service.output()
+
+
 def caught_up(topics: Topics, database: Database) -> bool:
     """Whether the database stands at the end of every partition."""
     with database.connect() as connection:

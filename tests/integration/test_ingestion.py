@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,21 +12,13 @@ from tests.pipeline import (
     caught_up,
     consume_all,
     event,
+    ingest,
     ingestion,
     produce,
     running,
     wait_for,
 )
 from tests.servers import Database, Topics
-
-
-def ingest(topics: Topics, database: Database, **settings: object) -> str:
-    """Runs the service until it caught up, stops it with SIGTERM, and returns its log."""
-    with running("ingestion_service", ingestion(topics, database, **settings)) as service:
-        wait_for(lambda: service.status is not None or caught_up(topics, database), "caught up")
-        service.send(signal.SIGTERM)
-        assert service.wait(15) == 0, service.output()
-    return service.output()
 
 
 def test_every_event_becomes_a_row_with_its_values_extras_and_time(topics: Topics, database: Database) -> None:
