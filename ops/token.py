@@ -1,5 +1,6 @@
 """plumbline token: an access token of the stack's built-in issuer."""
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from api_service.auth.signing import OwnKeys
 from deploy.local import environment, home
 from deploy.local.issuer import SCOPES
 from ops.console import Json, print_json
+from shared.errors import ConfigurationError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -29,12 +31,18 @@ def token(
     subject: Annotated[str, typer.Option(help="Whom it is for.")] = "operator",
     as_json: Json = False,
 ) -> None:
-    """Print a token that the stack's API accepts."""
+    """Print a token of the built-in issuer, which the stack's API accepts; an external provider's come from there."""
     scopes = scope or ["read:stats"]
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(SCOPES)}", param_hint="--scope")
     lifetime = seconds(ttl)
-    made = sign(environment.require(home.default()), subject, scopes, devices, lifetime)
+    values = environment.require(home.default())
+    if {**values, **os.environ}.get("JWT_ISSUER"):
+        raise ConfigurationError(
+            "JWT_ISSUER: it names an external identity provider, whose tokens aren't ours to make "
+            "→ ask it for one, or unset JWT_ISSUER"
+        )
+    made = sign(values, subject, scopes, devices, lifetime)
     if as_json:
         print_json({"access_token": made, "token_type": "Bearer", "expires_in": lifetime, "scope": " ".join(scopes)})
     else:

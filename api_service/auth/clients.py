@@ -17,7 +17,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
 
-class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`devices`: the patterns of the devices that its tokens cover; None: all."""
+
     client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     secret_sha256: str
     scopes: tuple[str, ...]

@@ -18,7 +18,7 @@ from shared.errors import ConfigurationError
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 _MAKE_KEY = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out"
-_PEM = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+PEM = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def ring(file: Path) -> KeyRing:
         ConfigurationError: there is no such file, or something in it is no RSA (≥ 2048 bits) or EC P-256 key.
     """
     try:
-        blocks = [match[0] for match in _PEM.finditer(file.read_bytes())]
+        blocks = [match[0] for match in PEM.finditer(file.read_bytes())]
     except OSError as error:
         raise refused(f"{file}: {error.strerror}", str(file)) from None
     pairs = [load(block, file) for block in blocks]

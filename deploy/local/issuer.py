@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from deploy.local import secret_file
 
 SCOPES = ("read:stats", "read:records", "write:readings")
 
@@ -20,7 +21,7 @@ def ensure(values: Mapping[str, str]) -> None:
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _write(key_file, pem)
+        secret_file.replace(key_file, pem)
     if not clients_file.exists():
         client = {
             "client_id": values["AUTH_CLIENT_ID"],
@@ -28,9 +29,4 @@ def ensure(values: Mapping[str, str]) -> None:
             "scopes": SCOPES,
             "devices": ["*"],
         }
-        _write(clients_file, json.dumps([client], indent=2).encode())
-
-
-def _write(file: Path, content: bytes) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
-        target.write(content)
+        secret_file.replace(clients_file, json.dumps([client], indent=2).encode())

@@ -61,3 +61,13 @@ def test_durations(text: str, expected: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         token.seconds(text)
+
+
+def test_an_external_providers_tokens_are_not_ours_to_make(
+    values: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.write(tmp_path, values)
+    monkeypatch.setenv("PLUMBLINE_HOME", str(tmp_path))
+    monkeypatch.setenv("JWT_ISSUER", "https://login.example")
+    with pytest.raises(PlumblineError, match=r"JWT_ISSUER: .* → ask it"):
+        token.token()
