@@ -63,12 +63,12 @@ class Wanted:
         """For WANTED."""
         starts, untils = [start for start, _ in self.ranges], [end for _, end in self.ranges]
         return {
-            "series_plan": _array(self.series_plan),
-            "device": _array(self.device),
-            "metric": _array(self.metric),
-            "range_plan": _array(self.range_plan),
-            "start": _array(times.datetime_of(start).isoformat() for start in starts),
-            "until": _array(times.datetime_of(until).isoformat() for until in untils),
+            "series_plan": array(self.series_plan),
+            "device": array(self.device),
+            "metric": array(self.metric),
+            "range_plan": array(self.range_plan),
+            "start": array(times.datetime_of(start).isoformat() for start in starts),
+            "until": array(times.datetime_of(until).isoformat() for until in untils),
         }
 
 
@@ -91,7 +91,7 @@ def _clusters(ranges: Sequence[Range]) -> list[Range]:
     return found if len(found) <= _MOST_CLUSTERS else [(found[0][0], found[-1][1])]
 
 
-def _array(values: Iterable[object]) -> str:
+def array(values: Iterable[object]) -> str:
     """An array as Postgres writes it, of values that need no quotes; psycopg's own takes ten times as long."""
     return f"{{{','.join(map(str, values))}}}"
 

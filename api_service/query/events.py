@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,8 +13,7 @@ _LARGE_AT_ONCE = 256 * 1024  # bytes of extras as they are stored, compressed
 _NO_EXTRAS = msgspec.Raw(b"{}")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A row of `events`; `values` are in the order of the layout's metrics.
 
     `extras`: JSON; None: there are none, or they are `large` bytes in the table, to be read when they are needed.

@@ -79,12 +79,14 @@ async def _latest(
             candidates[row.device].append(row)
     rows = [row for those in candidates.values() for row in those]
     layouts = await names(connection, list({row.layout for row in rows})) if rows else {}
-    # As in /records: of those that are as late, the first by names of metrics.
-    return [
-        min(those, key=lambda row: (-times.micros_of(row.ts), layouts[row.layout]))
-        for those in candidates.values()
-        if those
-    ], layouts
+    return [_first(those, layouts) for those in candidates.values() if those], layouts
+
+
+def _first(rows: Sequence[Stored], layouts: Mapping[int, Sequence[str]]) -> Stored:
+    """As in /records: the latest, and of those that are as late the first by names of metrics."""
+    if len(rows) == 1:
+        return rows[0]
+    return min(rows, key=lambda row: (-times.micros_of(row.ts), layouts[row.layout]))
 
 
 def _apart(devices: Sequence[Device]) -> list[list[Device]]:

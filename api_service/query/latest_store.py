@@ -1,13 +1,14 @@
 """SQL of GET /vital-data: the latest event of each device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import args_row
 
 from api_service.query import times
+from api_service.query.bulk_store import array
 from api_service.query.events import Stored
 from api_service.query.records_store import BY_INDEX, EVENT, keys
 from api_service.query.store import VISIBLE, like_patterns
@@ -17,8 +18,7 @@ from api_service.query.store import VISIBLE, like_patterns
 _DEVICES = f"""
 SELECT d.id, d.device_id, {EVENT},
     nullif(greatest(e.ts, least((SELECT until FROM materialized ORDER BY level LIMIT 1), late.bucket)), '-infinity')
-        AS since,
-    {BY_INDEX} AS planner
+        AS since
 FROM (
     SELECT d.id, d.device_id FROM devices d
     WHERE {VISIBLE}
@@ -29,6 +29,7 @@ FROM (
 ) d
 LEFT JOIN device_latest e ON e.device = d.id
 CROSS JOIN LATERAL (SELECT max(bucket) AS bucket FROM dirty WHERE device = d.id) late
+WHERE {BY_INDEX}
 ORDER BY d.device_id
 """  # noqa: S608  made of constants
 
@@ -54,8 +55,7 @@ ORDER BY key.number
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """A device, what device_latest has of it (no `ts`: nothing), and since when there may be something later."""
 
     id: int
@@ -66,7 +66,6 @@ class Device:
     extras: str | None
     large: int
     since: datetime | None
-    planner: str
 
     def known(self) -> list[Stored]:
         """The row of device_latest, if there is one."""
@@ -89,7 +88,7 @@ async def devices(
         "after": after,
         "limit": limit,
     }
-    async with connection.cursor(row_factory=class_row(Device), binary=True) as cursor:
+    async with connection.cursor(row_factory=args_row(Device), binary=True) as cursor:
         return await (await cursor.execute(_DEVICES, parameters)).fetchall()
 
 
@@ -97,8 +96,11 @@ async def newer(connection: psycopg.AsyncConnection, of: Sequence[Device]) -> li
     """The latest event of each of these devices that is no older than its `since`; several that are as late."""
     known = [device.since for device in of if device.since is not None]
     bound = times.render(times.micros_of(min(known))) if len(known) == len(of) else "-infinity"
-    parameters = {"devices": [device.id for device in of], "since": [device.since for device in of]}
-    async with connection.cursor(row_factory=class_row(Stored), binary=True) as cursor:
+    parameters = {
+        "devices": array(device.id for device in of),
+        "since": array(f'"{device.since}"' if device.since else "null" for device in of),
+    }
+    async with connection.cursor(row_factory=args_row(Stored), binary=True) as cursor:
         return await (await cursor.execute(_NEWER.format(bound=bound).encode(), parameters)).fetchall()
 
 

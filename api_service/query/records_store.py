@@ -5,27 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 
 from api_service.query import times
 from api_service.query.events import Stored
 from api_service.query.store import VISIBLE, like_patterns
 
-# Events come in the order of the primary key, backwards: the planner, which can't know how little of a range is wanted,
-# is kept from collecting and sorting it, for the statements of the transaction that follow.
+# A condition that is always true. Events come in the order of the primary key, backwards: the planner, which can't know
+# how little of a range is wanted, is kept from collecting and sorting it in the transaction's statements that follow.
 BY_INDEX = """
 (SELECT set_config('enable_sort', 'off', true) || set_config('enable_bitmapscan', 'off', true)
-    || set_config('enable_seqscan', 'off', true))
+    || set_config('enable_seqscan', 'off', true)) <> ''
 """
 
 _DEVICES = f"""
 SELECT now() AS as_of, d.id, d.device_id, ARRAY(
         SELECT dl.layout FROM device_layouts dl JOIN layouts l ON l.id = dl.layout
         WHERE dl.device = d.id AND l.metrics && %(metrics)s::text[]
-    ) AS layouts,
-    {BY_INDEX} AS planner
+    ) AS layouts
 FROM devices d
-WHERE {VISIBLE} AND d.device_id = ANY (%(device_ids)s)
+WHERE {BY_INDEX} AND {VISIBLE} AND d.device_id = ANY (%(device_ids)s)
 """  # noqa: S608  made of constants
 
 # Small extras come with their event. Of others, which may be a megabyte each, only what they take in the table.
@@ -66,7 +65,6 @@ class Device:
     id: int
     device_id: str
     layouts: list[int]
-    planner: str
 
 
 async def devices(
@@ -95,7 +93,7 @@ async def events(
     """
     parameters = {"devices": list(of), "layouts": None if layouts is None else list(layouts), "most": most}
     statement = _EVENTS.format(within=_within(start, end))
-    async with connection.cursor(row_factory=class_row(Stored), binary=True) as cursor:
+    async with connection.cursor(row_factory=args_row(Stored), binary=True) as cursor:
         return await (await cursor.execute(statement.encode(), parameters)).fetchall()
 
 
