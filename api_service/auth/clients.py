@@ -86,5 +86,5 @@ def refused(problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"AUTH_CLIENTS_FILE: {problem} → name a file with a JSON list like "
         '[{"client_id": "me", "secret_sha256": "(hex)", "scopes": ["read:stats"]}]; '
-        "`plumbline clients add` makes entries"
+        "`plumbline clients add me --scope read:stats --file FILE` makes one"
     )

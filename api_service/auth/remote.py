@@ -43,10 +43,8 @@ class RemoteKeys:
         Raises:
             KeysAway: there are none that count.
         """
-        if self._freshness.ask(self._clock()):
-            self._start()
-        if self._fetching is not None:
-            await asyncio.shield(self._fetching)
+        if self._fetching is not None or self._freshness.ask(self._clock()):
+            await asyncio.shield(self._start())
         keys = self.current()
         if keys is None:
             raise KeysAway(max(1.0, self._freshness.due - self._clock()))

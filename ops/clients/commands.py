@@ -62,7 +62,7 @@ def add(
     made = Client(client_id, registry.digest(secret), tuple(dict.fromkeys(scope)), tuple(devices) if devices else None)
     chosen = _chosen(file)
     with secret_file.locked(chosen):
-        known = registry.load(chosen)
+        known = registry.load(chosen) if chosen.exists() else {}
         if client_id in known:
             raise PlumblineError(
                 f"there is a client {client_id} → plumbline clients remove {client_id}, or another name"

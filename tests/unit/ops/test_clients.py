@@ -49,6 +49,13 @@ def test_for_people_it_prints_two_lines(file: Path) -> None:
     assert "all" in run("list").output
 
 
+def test_the_first_client_makes_the_file(file: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.json"
+    assert run("add", "ward-1", "--scope", "read:stats", "--file", str(new)).exit_code == 0
+    assert stat.S_IMODE(new.stat().st_mode) == 0o600
+    assert run("list", "--file", str(new)).exit_code == 0
+
+
 def test_a_client_is_removed(file: Path) -> None:
     secret = json.loads(run("add", "ward-1", "--scope", "read:stats", "--json").stdout)["client_secret"]
     assert run("remove", "ward-1").exit_code == 0
