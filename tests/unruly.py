@@ -106,6 +106,7 @@ class Unruly:
         if does.resets:
             assert request.transport is not None
             request.transport.abort()
+            return web.Response()  # that nobody gets
         if does.half:
             return await _half(request, json.dumps(document).encode())
         status = 422 if does.status == 202 and not document["accepted"] else does.status

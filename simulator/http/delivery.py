@@ -33,8 +33,6 @@ class Delivery:
     """Requests that were sent again."""
     failed_over: int = 0
     """How often the run moved on to a later endpoint."""
-    refused: str = ""
-    """Why the run was given up; empty: it wasn't."""
 
     def document(self) -> dict[str, Any]:
         """For --json."""
