@@ -64,7 +64,7 @@ class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSetting
     )
     jwt_jwks_url: str = Field("", description="its JWKS, instead of discovery; https, or http on loopback")
     jwt_jwks_max_stale_seconds: int = Field(
-        86_400, ge=0, le=2_592_000, description="its keys count for so long after they were fetched while it is away"
+        86_400, ge=2, le=2_592_000, description="its keys count for so long after they were fetched while it is away"
     )
     jwt_algorithms: Annotated[str, AfterValidator(_algorithms)] = Field(
         "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA",

@@ -11,6 +11,12 @@ def test_they_are_due_at_once_then_every_five_minutes_or_as_the_provider_asks() 
         assert freshness.due == 1000 + pause
 
 
+def test_they_are_due_before_they_are_too_old() -> None:
+    freshness = Freshness(10)
+    freshness.fetched(1000, None)
+    assert freshness.due == 1005
+
+
 def test_they_count_until_max_stale() -> None:
     freshness = Freshness(3600)
     assert not freshness.usable(0)
