@@ -24,7 +24,7 @@ class Freshness:
         return now - self._fetched <= self.max_stale_s
 
     def fetched(self, now: float, max_age_s: float | None) -> None:
-        """It came; the provider may ask for less patience, but not for much less. It is due well before it is too old."""
+        """It came; the provider may ask for less patience, but not for much less. It is due before it is too old."""
         self._fetched, self._failures = now, 0
         asked = max(_KEPT_AT_LEAST_S, KEPT_S if max_age_s is None else max_age_s)
         self.due = now + min(KEPT_S, asked, self.max_stale_s / 2)
