@@ -24,7 +24,7 @@ WITH page AS (
     ORDER BY d.device_id
     LIMIT %(limit)s
 )
-SELECT page.id, page.device_id, sent.metrics, first.ts AS first_seen, last.ts AS last_seen
+SELECT page.id, page.device_id, sent.metrics, first.ts AS first_seen, greatest(last.ts, latest.ts) AS last_seen
 FROM page
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(DISTINCT metric ORDER BY metric), '{{}}') AS metrics
@@ -33,6 +33,7 @@ CROSS JOIN LATERAL (
 ) sent
 LEFT JOIN LATERAL (SELECT ts FROM events e WHERE e.device = page.id ORDER BY ts LIMIT 1) first ON true
 LEFT JOIN LATERAL (SELECT ts FROM events e WHERE e.device = page.id ORDER BY ts DESC LIMIT 1) last ON true
+LEFT JOIN device_latest latest ON latest.device = page.id -- knows of it when raw events are gone
 ORDER BY page.device_id
 """  # noqa: S608  made of constants
 

@@ -74,6 +74,7 @@ def test_it_stays_after_raw_events_are_gone(database: Database, serve: Serve) ->
     with database.connect() as connection:
         connection.execute(f"DROP TABLE events_{time.strftime('%Y%m%d', time.gmtime(DAY))}".encode())
     assert latest(client) == before
+    assert client.get("/devices/gone").json()["last_seen"] == before["gone"]["timestamp"]
     put_now(database, [("gone", TODAY, {"m": 4.0})])
     assert latest(client)["gone"]["data_payload"] == {"m": 4.0}
 
