@@ -181,3 +181,17 @@ def test_devices_that_are_null_or_ill_typed_grant_nothing(door: Door, note: Note
                 answer = door.ask(route, token)
                 assert (answer.status_code, answer.json()["code"]) == (403, "forbidden_device"), (route, devices)
                 note("devices null or ill-typed", "403 forbidden_device on writing")
+
+
+def test_anothers_receipt_is_the_same_bytes_as_a_forged_one(door: Door, note: Note) -> None:
+    send = next(route for route in door.routes if route.name == "POST /ingest")
+    look = next(route for route in door.routes if route.name == "GET /ingest/{receipt}")
+    receipt = door.ask(send, door.token(sub="one")).json()["receipt"]
+    assert door.ask(look, door.token(sub="one"), part=receipt).status_code == 200
+    unknown = _bytes(door.ask(look, door.token(sub="other"), part="nothing"))
+    assert unknown[0] == 404
+    for text in (receipt, receipt[:-1], receipt + "A", receipt.swapcase(), "A" * 9_000, "=", "é", MARKER):
+        assert _bytes(door.ask(look, door.token(sub="other"), part=text)) == unknown
+    for text in (receipt[:-1], receipt + "A", "A" + receipt[1:]):
+        assert _bytes(door.ask(look, door.token(sub="one"), part=text)) == unknown
+    note("another's receipt", "404, the same bytes as for a forged one")
