@@ -88,7 +88,7 @@ class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSetting
     )
     auth_token_ttl_seconds: int = Field(3600, ge=10, le=86_400, description="how long an issued token is valid")
 
-    stats_max_rows: int = Field(10_000, ge=1_000, le=100_000, description="most rows in a page of /stats and /devices")
+    stats_max_rows: int = Field(10_000, ge=1_000, le=100_000, description="most rows in a page, of whatever route")
     stats_max_buckets: int = Field(100_000, ge=1_000, le=1_000_000, description="most buckets between from and to")
     stats_max_cells: int = Field(
         500_000,

@@ -105,8 +105,10 @@ _BUFFER = {
 def _read(example: object, description: str, scope: str, **others: str) -> dict[str, Any]:
     responses = {
         200: {"description": description, "content": {"application/json": {"example": example}}},
+        400: {"description": "the token was sent twice, or not in the header"},
         401: {"description": "no token, or one that isn't valid"},
         403: {"description": "the token lacks the scope"},
+        429: {"description": "too many requests of this subject or address: try again after Retry-After seconds"},
         503: {"description": "the database, or what else is needed, doesn't answer: see Retry-After"},
     }
     return {

@@ -25,9 +25,11 @@ CURSOR = _parameter(
 SECURITY = [{"token": ["read:stats"]}]
 _RECORDS_SECURITY = [{"token": ["read:records"]}]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "the token was sent twice, or not in the header"},
     401: {"description": "no token, or one that isn't valid"},
     403: {"description": "the token lacks the scope"},
     422: {"description": "a parameter can't be used; `errors` names it and the fix"},
+    429: {"description": "too many requests of this subject or address: try again after Retry-After seconds"},
     503: {"description": "the database doesn't answer: try again after Retry-After seconds"},
 }
 _NOT_FOUND = {"description": "no such device, or not one of the token's"}

@@ -84,9 +84,8 @@ async def _latest(
 
 def _first(rows: Sequence[Stored], layouts: Mapping[int, Sequence[str]]) -> Stored:
     """As in /records: the latest, and of those that are as late the first by names of metrics."""
-    if len(rows) == 1:
-        return rows[0]
-    return min(rows, key=lambda row: (-times.micros_of(row.ts), layouts[row.layout]))
+    latest = max(row.ts for row in rows)
+    return min((row for row in rows if row.ts == latest), key=lambda row: layouts[row.layout])
 
 
 def _apart(devices: Sequence[Device]) -> list[list[Device]]:
