@@ -10,7 +10,7 @@ from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
 from api_service.database import Database
 from api_service.problems import not_found
-from api_service.query import cursor, described, events, times
+from api_service.query import cursor, described, events
 from api_service.query import latest_store as store
 from api_service.query.events import Stored
 from api_service.query.latest_store import Device
