@@ -71,18 +71,18 @@ async def _answer(database: Database, who: Principal, given: Pairs, most_rows: i
 
 async def _latest(
     connection: psycopg.AsyncConnection, devices: Sequence[Device]
-) -> tuple[list[Stored], Mapping[int, Sequence[str]]]:
+) -> tuple[list[Stored], Mapping[int, list[str]]]:
     """The latest event of each of these devices that has one, in order, and the metrics of their layouts."""
     candidates = {device.id: device.known() for device in devices}
     for part in _apart(devices):
         for row in await store.newer(connection, part):
             candidates[row.device].append(row)
     rows = [row for those in candidates.values() for row in those]
-    layouts = await names(connection, list({row.layout for row in rows})) if rows else {}
+    layouts: Mapping[int, list[str]] = await names(connection, list({row.layout for row in rows})) if rows else {}
     return [_first(those, layouts) for those in candidates.values() if those], layouts
 
 
-def _first(rows: Sequence[Stored], layouts: Mapping[int, Sequence[str]]) -> Stored:
+def _first(rows: Sequence[Stored], layouts: Mapping[int, list[str]]) -> Stored:
     """As in /records: the latest, and of those that are as late the first by names of metrics."""
     latest = max(row.ts for row in rows)
     return min((row for row in rows if row.ts == latest), key=lambda row: layouts[row.layout])
