@@ -65,7 +65,7 @@ def retire(
         entries = key_file.read(chosen)
         gone = _removable(entries, set(kid or ()))
         if not force:
-            _require_dead(entries, gone, chosen, _lifetime(ttl))
+            gone = _dead(entries, gone, chosen, _lifetime(ttl), named=bool(kid))
         secret_file.replace(chosen, key_file.render([each for each in entries if each not in gone]))
     if as_json:
         print_json({"removed": [each.key.kid for each in gone], "file": str(chosen)})
@@ -87,15 +87,17 @@ def _removable(entries: list[Entry], named: set[str]) -> list[Entry]:
     return gone
 
 
-def _require_dead(entries: list[Entry], gone: list[Entry], file: Path, lifetime: timedelta) -> None:
+def _dead(entries: list[Entry], wanted: list[Entry], file: Path, lifetime: timedelta, *, named: bool) -> list[Entry]:
+    """Those that no token needs any more. If they were named, it must be all of them, else there must be some."""
     until = key_file.needed_until(entries, key_file.changed(file), lifetime)
-    alive = [(each, last) for each, last in zip(entries, until, strict=True) if each in gone and last and last > _now()]
-    if alive:
-        each, last = max(alive, key=lambda pair: pair[1])
+    alive = {each.key.kid: last for each, last in zip(entries, until, strict=True) if last and last > _now()}
+    dead = [each for each in wanted if each.key.kid not in alive]
+    if waiting := [each.key.kid for each in wanted if each not in dead and (named or not dead)]:
+        last = rfc3339(alive[waiting[-1]])
         raise PlumblineError(
-            f"tokens of {each.key.kid} may be alive until {rfc3339(last)} → wait until then, name others with --kid, "
-            "or --force"
+            f"tokens of {waiting[-1]} may be alive until {last} → wait until then, or --force ends them"
         )
+    return dead
 
 
 def _rows(file: Path, lifetime: timedelta, now: datetime) -> list[dict[str, object]]:

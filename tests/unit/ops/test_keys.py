@@ -24,6 +24,8 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     made = environment.with_secrets({}, tmp_path)
+    Path(made["AUTH_SIGNING_KEY_FILE"]).touch(0o600)
+    Path(made["AUTH_SIGNING_KEY_FILE"]).write_bytes(key_file.make("ES256", datetime.now(UTC)).pem)
     issuer.ensure(made)
     environment.write(tmp_path, made)
     monkeypatch.setenv("PLUMBLINE_HOME", str(tmp_path))
@@ -61,18 +63,18 @@ def test_a_rotation_signs_with_a_new_key_and_keeps_the_old_one(values: dict[str,
     assert jwt.get_unverified_header(after)["kid"] == new
     keys = OwnKeys(file).current()
     for kid, made in ((old, before), (new, after)):
-        found = keys.find(kid, "RS256")
+        found = keys.find(kid, "ES256")
         assert found is not None
-        assert jwt.decode(made, found.public, ["RS256"], audience="plumbline")["sub"] == "ann"
+        assert jwt.decode(made, found.public, ["ES256"], audience="plumbline")["sub"] == "ann"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert {path.name for path in file.parent.iterdir()} == {file.name, "issuer-clients.json", "stack.env"}
 
 
 def test_what_the_list_says(file: Path) -> None:
-    run("rotate", "--algorithm", "ES256")
+    run("rotate", "--algorithm", "RS256")
     first, second = listed("--ttl", "2h")
-    assert (first["algorithm"], first["does"], first["needed_until"]) == ("ES256", "signs", None)
-    assert (second["algorithm"], second["does"]) == ("RS256", "verifies")
+    assert (first["algorithm"], first["does"], first["needed_until"]) == ("RS256", "signs", None)
+    assert (second["algorithm"], second["does"]) == ("ES256", "verifies")
     lasts = datetime.fromisoformat(second["needed_until"]) - datetime.fromisoformat(first["since"])
     assert lasts == 2 * HOUR + timedelta(minutes=1)
     assert "signs" in run("list").output
@@ -89,6 +91,17 @@ def test_a_key_is_retired_once_no_token_of_it_can_be_alive(file: Path) -> None:
     assert listed()[1]["does"] == "can be retired"
     assert json.loads(run("retire", "--json").stdout)["removed"] == [old]
     assert [row["kid"] for row in listed()] == [new]
+
+
+def test_without_a_name_those_are_retired_that_can_be(file: Path) -> None:
+    run("rotate")
+    noted = listed()[0]["since"]
+    file.write_text(file.read_text().replace(noted, "2026-01-01T00:00:00Z"))
+    run("rotate")
+    newest, middle, oldest = [row["kid"] for row in listed()]
+    assert f"tokens of {middle} may be" in refusal(["retire", "--kid", oldest, "--kid", middle])
+    assert json.loads(run("retire", "--json").stdout)["removed"] == [oldest]
+    assert [row["kid"] for row in listed()] == [newest, middle]
 
 
 def test_force_ends_its_tokens(file: Path) -> None:
