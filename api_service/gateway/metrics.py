@@ -22,7 +22,7 @@ class GatewayMetrics:
         )
         self.busy = Counter(
             "plumbline_gateway_busy_total",
-            "Requests turned away with 503 at once, by what was short: bytes, events, or stalled (Kafka is silent)",
+            "Requests turned away with 503 at once, by what was short: bytes, events, stalled (Kafka is silent), away",
             ("short",),
             registry=registry,
         )

@@ -57,6 +57,7 @@ class Outlet:
         self._in_flight = 0
         self._bytes = 0
         self._moved = 0.0  # when Kafka last confirmed or refused something, or had nothing to
+        self._failing = False  # so did the last event
         self._timer: asyncio.TimerHandle | None = None
         metrics.in_flight.set_function(lambda: self._in_flight)
         metrics.held_bytes.set_function(lambda: self._bytes)
@@ -84,12 +85,14 @@ class Outlet:
         """What `hold` counted."""
         self._bytes -= size
 
-    def admit(self, events: int) -> None:
+    def admit(self, events: int, away: bool) -> None:
         """Whether so many events may be sent now.
 
         Raises:
-            Problem: 503, the queue is full or Kafka confirms nothing.
+            Problem: 503, the queue is full, or Kafka confirms nothing, or is `away` and took not even the last event.
         """
+        if away and self._failing:
+            raise self._busy("away")
         if self._in_flight and time.monotonic() - self._moved > _STALLED_S:
             raise self._busy("stalled")
         if self._in_flight and self._in_flight + events > self._settings.gateway_queue_events:
@@ -119,8 +122,10 @@ class Outlet:
         if error is None and message is not None:
             delivery.partition[place] = cast("int", message.partition())
             delivery.offset[place] = cast("int", message.offset())
+            self._failing = False
         elif error is not None:
             delivery.error = error
+            self._failing = True
             self._failed(error)
         delivery.settle(1)
 
