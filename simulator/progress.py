@@ -41,7 +41,7 @@ class _Status(ProgressColumn):
         self._status = status
 
     def render(self, task: Task) -> Text:  # noqa: ARG002  the base class's
-        return Text(self._status())
+        return Text(self._status().removeprefix("; "))
 
 
 class _Lines:

@@ -70,6 +70,8 @@ class Unruly:
     taken: list[bytes] = field(default_factory=list)
     """Events in the order in which they were taken, again and again where they came so."""
     issued: list[str] = field(default_factory=list)
+    busy_issuer: int = 0
+    """How many times more it asks for patience instead of issuing a token."""
     _ends: dict[str, float] = field(default_factory=dict)
     _decoder: Decoder = field(default_factory=lambda: Decoder(Limits()))
 
@@ -84,6 +86,9 @@ class Unruly:
         form = await request.post()
         if request.headers["Authorization"] != "Basic bWU6c2VjcmV0" or form["grant_type"] != "client_credentials":
             return web.json_response({"error": "invalid_client"}, status=401)
+        if self.busy_issuer:
+            self.busy_issuer -= 1
+            return web.json_response({}, status=503, headers={"Retry-After": "0"})
         token = f"token-{len(self.issued)}"
         self.issued.append(token)
         self._ends[token] = time.monotonic() + self.token_ttl_s

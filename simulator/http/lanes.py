@@ -142,7 +142,8 @@ class Lanes:
         try:
             token = await self.tokens.get(base)
         except IssuerAway as away:
-            return Again(f"no token: {away}", retry_after_s(away.retry_after, time.time()), unknown=False)
+            after = retry_after_s(away.retry_after, time.time())
+            return Again(f"no token: {away}", after, throttled=away.throttled, unknown=False)
         self.in_flight += 1
         self.delivery.requests += 1
         try:

@@ -22,11 +22,12 @@ _AGAIN_S = 5.0
 
 
 class IssuerAway(Exception):
-    """No token for now; to be tried again. `retry_after` is the header of its answer."""
+    """No token for now. `retry_after` is the header of its answer; `throttled`: it was asked too often."""
 
-    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+    def __init__(self, reason: str, retry_after: str | None = None, *, throttled: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.throttled = throttled
 
 
 class Tokens(Protocol):
@@ -162,7 +163,8 @@ class Issued:
         if answer.status == 200:
             return _held(url, body, asked_at)
         if answer.status in {408, 429} or answer.status >= 500:
-            raise IssuerAway(f"HTTP {answer.status}", answer.headers.get("Retry-After"))
+            after = answer.headers.get("Retry-After")
+            raise IssuerAway(f"HTTP {answer.status}", after, throttled=answer.status == 429)
         if answer.status == 404:
             raise ConfigurationError(f"AUTH_TOKEN_URL: {url} issues no tokens (404) → set it to the provider's")
         raise ConfigurationError(

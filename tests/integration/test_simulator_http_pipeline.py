@@ -42,9 +42,9 @@ class Gateways:
         }
 
     @contextmanager
-    def at(self, port: int) -> Iterator[Service]:
+    def at(self, port: int, **settings: str) -> Iterator[Service]:
         """One that listens there, once it answers."""
-        with running("api_service", self._environment, {"API_PORT": str(port)}) as service:
+        with running("api_service", self._environment, {"API_PORT": str(port), **settings}) as service:
             wait_for(lambda: _ready(port), f"the API on port {port} to be ready")
             yield service
 
@@ -190,6 +190,17 @@ def test_one_api_takes_over_from_another_that_is_killed_and_gives_back(
     counted = assert_accounts(database)
     assert (counted["persisted"], counted["dead_letters"]) == (expected["persisted"], 0)
     assert 0 <= counted["duplicates"] - expected["duplicates"] <= http["maybe_twice"]
+
+
+def test_a_rate_limit_slows_it_down_and_costs_nothing(gateways: Gateways, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    log = tmp_path / "log"
+    with gateways.at(port, RATE_LIMIT_EVENTS_PER_SECOND="4000"):
+        summary = told(start(log, f"--http={url(port)}", "--devices=50", "--interval=10s", "--from=-1h"), log)
+    http = summary["http"]
+    assert (http["accepted"], http["unsent"], http["maybe_twice"]) == (18_000, 0, 0)
+    assert 18_000 / 4_000 - 2 < summary["seconds"] < 18_000 / 4_000 + 6
+    assert 0 < http["retried_requests"] < 30
 
 
 def stored(database: Database, prefix: str) -> int:
