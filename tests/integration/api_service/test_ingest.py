@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -181,6 +182,25 @@ def test_bodies_together_hold_no_more_than_they_may(settings: ApiSettings, topic
             assert gateway.send(body, NDJSON).status_code == 503
         wait_for(gateway.idle, "the first body being let go")
         assert gateway.send(body, NDJSON).status_code == 202
+
+
+def test_clients_that_hang_up_before_their_answer_leave_nothing_counted(settings: ApiSettings, topics: Topics) -> None:
+    """`opened` waits at its end until nothing is in flight or held."""
+    body = b"\n".join(event("d", k, m=1.0) for k in range(50))
+    with opened(settings, topics) as gateway:
+        host, port = gateway.client.base_url.host, gateway.client.base_url.port
+        assert port is not None
+        head = f"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: {len(body)}"
+        whole = f"{head}\r\nAuthorization: {gateway.client.headers['Authorization']}\r\n\r\n".encode() + body
+        for number in range(60):
+            with socket.create_connection((host, port)) as client:
+                # Ends at once (RST), or with what was sent.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", number % 2, 0))
+                client.sendall(whole if number % 3 else whole[: -1 - number])
+        wait_for(gateway.idle, "nothing of any request being kept")
+        accepted = gateway.metric("plumbline_gateway_events_total", outcome="accepted")
+        assert len(gateway.in_kafka()) == accepted > 0
+        assert accepted % 50 == 0
 
 
 def test_a_topic_that_takes_smaller_records_than_we_is_no_topic_for_us(settings: ApiSettings, topics: Topics) -> None:
