@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from tests.aggregated import rows
 from tests.faults import readiness
 from tests.faults.load import Load, Shape
+from tests.faults.posts import Posts
 from tests.faults.verdict import Verdict, compare
 from tests.pipeline import CHAPTERS, Service, high_watermarks, ingestion, running, wait_for
 from tests.servers import Database, Topics
@@ -34,7 +35,7 @@ class Scene:
         self.database = database
         self.without = ""
         self._report = report
-        self._loads: list[Load] = []
+        self._loads: list[Load | Posts] = []
         self._injected = 0
         self._in_flight = 0
         self._recovery_s = 0.0
@@ -47,10 +48,16 @@ class Scene:
     def load(self, **shape: int) -> Iterator[Load]:
         """A load of this Shape while the block runs, or until it is stopped."""
         load = Load(self.topics, Shape(**shape))
+        with self.under(load):
+            yield load
+
+    @contextmanager
+    def under(self, load: Load | Posts) -> Iterator[None]:
+        """The same for a load that is made already."""
         self._loads.append(load)
         load.start()
         try:
-            yield load
+            yield
         finally:
             load.stop()
 
@@ -79,7 +86,7 @@ class Scene:
         return int(offsets)
 
     def accepted(self) -> int:
-        """Records that Kafka has confirmed."""
+        """Records that Kafka has confirmed, or the API."""
         return sum(len(load.accepted.records) for load in self._loads)
 
     def flows(self, least: int = 1_000) -> None:
@@ -126,7 +133,6 @@ class Scene:
         """The fault has ended now: what Kafka holds must be committed soon, and more under a running load."""
         self._healed_at = time.monotonic()
         wait_for(self._answers, "the broker answers")
-        self._until = high_watermarks(self.topics)
         self._committed = self.committed() + any(load.running for load in self._loads)
 
     def recovered(self, timeout_s: float = SETTLE_S) -> None:
@@ -136,11 +142,12 @@ class Scene:
         self._until = {}
 
     def _answers(self) -> bool:
-        """Whether every partition has a leader again."""
+        """Whether every partition has a leader again; if so, where they end."""
         try:
-            return bool(high_watermarks(self.topics))
+            self._until = high_watermarks(self.topics)
         except KafkaException:
             return False
+        return bool(self._until)
 
     def _caught_up(self) -> bool:
         stands = self.positions()
