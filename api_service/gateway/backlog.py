@@ -11,8 +11,7 @@ from api_service.gateway.store import Position
 from shared import kafka
 from shared.settings import TopicSettings
 
-_ASK_S = 1.0  # for the topic and its offsets
-_READ_S = 1.0  # for the oldest records
+_LOOK_S = 1.2  # all of it
 _POLL_S = 0.05
 
 
@@ -30,6 +29,7 @@ class Backlog:
 
     def __init__(self, settings: TopicSettings) -> None:
         self._topic = settings.topic_readings
+        self._deadline = 0.0
         self._admin: AdminClient = kafka.admin(settings)
         # It reads one record a partition: the broker sends a whole batch, but no second one.
         self._consumer: Consumer = kafka.consumer(
@@ -43,8 +43,9 @@ class Backlog:
         Raises:
             KafkaException, TimeoutError: Kafka didn't answer in time.
         """
-        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_ASK_S)
-        topic = asked[self._topic].result(2 * _ASK_S)
+        self._deadline = time.monotonic() + _LOOK_S
+        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=self._left())
+        topic = asked[self._topic].result(self._left())
         numbers = sorted(partition.id for partition in topic.partitions)
         # A position in an earlier topic of this name says nothing about this one.
         known = {each.partition: each.next_offset for each in positions if each.topic_id == str(topic.topic_id)}
@@ -60,8 +61,19 @@ class Backlog:
 
     def _offsets(self, partitions: Sequence[int], which: OffsetSpec) -> dict[int, int]:
         wanted = {TopicPartition(self._topic, partition): which for partition in partitions}
-        asked = self._admin.list_offsets(wanted, request_timeout=_ASK_S)
-        return {at.partition: found.result(2 * _ASK_S).offset for at, found in asked.items()}
+        asked = self._admin.list_offsets(wanted, request_timeout=self._left())
+        return {at.partition: found.result(self._left()).offset for at, found in asked.items()}
+
+    def _left(self) -> float:
+        """Seconds until the deadline.
+
+        Raises:
+            TimeoutError: it is over.
+        """
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
     def _oldest(self, starts: Mapping[int, int]) -> dict[int, int]:
         """Timestamps (ms) of the first records at or after these offsets, where there are any."""
@@ -70,11 +82,9 @@ class Backlog:
             return found
         self._consumer.assign([TopicPartition(self._topic, *each) for each in starts.items()])
         try:
-            left, deadline = set(starts), time.monotonic() + _READ_S
+            left = set(starts)
             while left:
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-                for message in self._consumer.consume(len(left), _POLL_S):
+                for message in self._consumer.consume(len(left), min(_POLL_S, self._left())):
                     error, partition = message.error(), message.partition()
                     if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
                         raise KafkaException(error)

@@ -48,11 +48,11 @@ def router(database: Database, bearer: Bearer, most_rows: int) -> APIRouter:
 
 
 async def _answer(database: Database, who: Principal, given: Pairs, most_rows: int) -> bytes:
-    pairs, after = given, None
+    pairs, first, after = given, given, None
     text = next((value for name, value in given if name == "cursor"), None)
     if text is not None:
         position = cursor.decode(text, ROUTE)
-        pairs, after = cursor.merge(position, given, _FREE), _place(position)
+        pairs, first, after = cursor.merge(position, given, _FREE), position.question, _place(position)
     asked = _read(pairs, most_rows)
     async with snapshot(database) as connection:
         devices = await store.devices(connection, who.devices, asked.device_ids, asked.metrics)
@@ -64,7 +64,7 @@ async def _answer(database: Database, who: Principal, given: Pairs, most_rows: i
         rows = await history.rendered(found[: asked.limit])
     following = None
     if len(rows) < len(found):
-        following = _next(pairs, (start, end), history.place(found[len(rows) - 1]))
+        following = _next(first, (start, end), history.place(found[len(rows) - 1]))
     return events.page(rows, following)
 
 
@@ -95,8 +95,8 @@ def _place(position: cursor.Cursor) -> Place:
     return Place(ts, device_id, int(layout))
 
 
-def _next(pairs: Pairs, span: tuple[int, int], last: Place) -> str:
-    """The cursor of the next page: the same question, with the range that it had on the first one."""
+def _next(first: Pairs, span: tuple[int, int], last: Place) -> str:
+    """The cursor of the next page: the first one's question, with the range that it had then."""
     fixed = (("from", times.render(span[0])), ("to", times.render(span[1])))
-    asked = tuple(pair for pair in pairs if pair[0] not in _FREE)
+    asked = tuple(pair for pair in first if pair[0] not in _FREE)
     return cursor.encode(cursor.Cursor(ROUTE, asked, fixed, (last.device_id, str(last.layout), last.ts)))

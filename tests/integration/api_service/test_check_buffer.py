@@ -29,10 +29,16 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(client: httpx.Client) -> dict[int, tuple[int, float | None]]:
-    """Count and age by partition."""
-    answer = client.get("/check-buffer")
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+    """Count and age by partition; on a busy machine Kafka may take a second try."""
+    found: list[httpx.Response] = []
+
+    def answered() -> bool:
+        found.append(client.get("/check-buffer"))
+        return found[-1].status_code != 503
+
+    wait_for(answered, "an answer")
+    assert found[-1].status_code == 200, found[-1].text
+    body = found[-1].json()
     assert body["next_cursor"] is None
     assert body["count"] == sum(row["count"] for row in body["rows"])
     return {row["partition"]: (row["count"], row["oldest_age_seconds"]) for row in body["rows"]}
@@ -128,7 +134,7 @@ def test_kafka_away(door: Serve, topics: Topics, how: str) -> None:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert answer.headers["content-type"] == "application/problem+json"
             assert "Kafka" in answer.json()["detail"]
-        assert max(answer.elapsed.total_seconds() for answer in answers) < 2
+        assert max(answer.elapsed.total_seconds() for answer in answers) < 2.5  # 1.2, on a busy machine
         assert client.get("/devices").status_code == 200  # others don't wait for it
         if how == "hangs":
             proxy.thaw()

@@ -111,7 +111,7 @@ def test_events_that_come_meanwhile_disturb_no_page(warehouse: Warehouse, serve:
         if page["next_cursor"] is None:
             break
         warehouse.add([("a", now + 1_000_000 + len(found), {"new": 1.0})])
-        asked = {"cursor": page["next_cursor"], "limit": 7}
+        asked |= {"cursor": page["next_cursor"]}  # the others may be repeated on every page
     assert found == [float(n) for n in range(1, 31)]
 
 
