@@ -55,12 +55,13 @@ def _query(parts: Parts) -> APIRouter:
 
 
 def _gateway(parts: Parts) -> APIRouter:
-    made = Gateway(parts.settings, parts.auth.bearer, parts.limits, _receipts(parts), parts.registry)
+    receipts = _receipts(parts)  # one for both: without a key for it, it is of this process and of this call
+    made = Gateway(parts.settings, parts.auth.bearer, parts.limits, receipts, parts.registry)
     parts.opened.append(made.opened)
     parts.checks["kafka"] = made.trouble
     routes = made.direct()
     parts.direct.extend(routes.routes)
-    tracking = Tracking(parts.settings, parts.auth.bearer, _receipts(parts), parts.database)
+    tracking = Tracking(parts.settings, parts.auth.bearer, receipts, parts.database)
     parts.opened.append(tracking.opened)
     routes.include_router(tracking.router())
     return routes

@@ -90,7 +90,8 @@ def test_a_key_set_of_another_plumbline_is_enough(there: Identity) -> None:
 def test_without_a_key_for_receipts_it_says_that_they_are_of_this_process() -> None:
     with structlog.testing.capture_logs() as logs:
         create_app(settings(jwt_issuer="https://login.example", api_modules="gateway"), CollectorRegistry())
-    line = next(line for line in logs if line["event"] == "receipt_key_is_random")
+    # Once: what makes receipts and what reads them have the same.
+    (line,) = [line for line in logs if line["event"] == "receipt_key_is_random"]
     assert line["log_level"] == "warning"
     assert "RECEIPT_KEY is not set" in line["problem"]
     with structlog.testing.capture_logs() as logs:
