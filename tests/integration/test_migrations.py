@@ -88,6 +88,34 @@ def test_a_role_may_not(role: str, statement: str, database: Database) -> None:
         connection.execute(statement.encode())
 
 
+def test_what_each_role_may_do_to_any_table_or_function(database: Database) -> None:
+    """Whatever a later migration adds: who reads changes nothing, who ingests removes nothing, nobody owns anything."""
+    with database.connect() as connection:
+        granted: list[tuple[str, str, str]] = connection.execute(
+            "SELECT r.rolname, p.privilege, c.relname FROM pg_class c CROSS JOIN pg_roles r"
+            " CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p (privilege)"
+            " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')"
+            " AND r.rolname LIKE 'plumbline\\_%' AND has_table_privilege(r.oid, c.oid, p.privilege)"
+        ).fetchall()
+        called = connection.execute(
+            "SELECT r.rolname, p.proname FROM pg_proc p CROSS JOIN pg_roles r"
+            " WHERE p.pronamespace = 'public'::regnamespace AND p.provolatile = 'v' AND p.prosecdef"
+            " AND r.rolname IN ('plumbline_api', 'plumbline_readonly')"
+            " AND has_function_privilege(r.oid, p.oid, 'EXECUTE')"
+        ).fetchall()
+        unsafe = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'plumbline\\_%'"
+            " AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication)"
+        ).fetchall()
+        owned = connection.execute(
+            "SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) LIKE 'plumbline\\_%'"
+        ).fetchall()
+    assert {role for role, _, _ in granted} <= {"plumbline_ingestion", "plumbline_aggregation"}
+    assert {what for role, what, _ in granted if role == "plumbline_ingestion"} == {"INSERT", "UPDATE"}
+    assert {what for role, what, _ in granted if role == "plumbline_aggregation"} == {"INSERT", "UPDATE", "DELETE"}
+    assert (called, unsafe, owned) == ([], [], [])
+
+
 def test_partitions_are_made_once_by_many_at_once(database: Database) -> None:
     def ensure(_: int) -> None:
         with database.connect() as connection:
