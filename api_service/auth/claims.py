@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LEEWAY_S = 30
+_MAX_SUBJECT_CHARACTERS = 1_024  # it is remembered, for rates
 
 
 class Refused(Exception):
@@ -60,7 +61,7 @@ def read(claims: Mapping[str, Any], issuer: str, audience: str) -> Grant:
         Refused: a claim is missing, ill-typed or meant for others.
     """
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject:
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_CHARACTERS:
         raise Refused("claims")
     expires = _time(claims, "exp", subject)
     begins = [_time(claims, name, subject) for name in ("nbf", "iat") if name in claims]

@@ -149,6 +149,7 @@ def test_a_claim_that_is_missing(client: httpx.Client, forge: Forge, name: str) 
         {"aud": {"plumbline": 1}},
         {"sub": 7},
         {"sub": ""},
+        {"sub": "s" * 1_025},
     ],
 )
 def test_a_claim_that_is_wrong(client: httpx.Client, forge: Forge, changed: dict[str, object]) -> None:
