@@ -166,7 +166,9 @@ class Lanes:
             self.delivery.maybe_twice += events
         url = self.endpoints.urls[use.index]
         if self.endpoints.failed(use, time.monotonic(), again.retry_after_s, throttled=again.throttled):
-            _log.warning("endpoint_rests", url=url, reason=again.reason, retry_after=again.retry_after_s)
+            # A rate limit is met again and again.
+            say = _log.debug if again.throttled else _log.warning
+            say("endpoint_rests", url=url, reason=again.reason, retry_after=again.retry_after_s)
         self._change()
 
     def _succeeded(self, use: Use) -> None:

@@ -49,6 +49,7 @@ class HttpPublisher:
 
     Raises:
         Unavailable: no API answers, and there is no spool on disk to wait in.
+        ConfigurationError: there is no token, nor anything to ask for one with.
         PlumblineError: the spool can't be used.
     """
 
@@ -73,6 +74,9 @@ class HttpPublisher:
         self._thread = threading.Thread(target=self._work, name="http", daemon=True)
         self._thread.start()
         self._ready.wait()
+        if self._lanes is None:
+            self._ended()
+            self.check()
 
     def publish(self, records: Sequence[Record]) -> None:
         """Hands records over: they are in the spool then. Blocks while it is full; gives up on that after a stop."""
@@ -96,14 +100,7 @@ class HttpPublisher:
                 _log.info("draining", status=self.status())
         if self._thread.is_alive() and self._sending is not None:
             self._loop.call_soon_threadsafe(self._sending.cancel)
-        self._thread.join()
-        self._loop.close()
-        left = self._spool.events
-        if self._options.spool is None:
-            self.delivery.unsent += left
-        else:
-            self.delivery.spooled = left
-        self._spool.close()
+        self._ended()
 
     def check(self) -> None:
         """Returns if each event was accepted, rejected as planned, or kept.
@@ -121,6 +118,16 @@ class HttpPublisher:
         rate = accepted / (time.monotonic() - self._began)
         wait = f"{self._spool.events:,} {'spooled' if self._options.spool else 'waiting'}"
         return f"; {accepted:,} accepted, {rate:,.0f}/s; {flying} requests in flight, {wait}"
+
+    def _ended(self) -> None:
+        self._thread.join()
+        self._loop.close()
+        left = self._spool.events
+        if self._options.spool is None:
+            self.delivery.unsent += left
+        else:
+            self.delivery.spooled = left
+        self._spool.close()
 
     def _put(self, records: Sequence[Record]) -> bool:
         parcels = pack(records, self._options.connections, self._options.batch)

@@ -46,7 +46,7 @@ class Spool:
         self._closed = False
         with self._errors():
             if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = _opened(self._where)
             self._db.execute("UPDATE parcels SET lane = lane % ? WHERE lane >= ?", [lanes, lanes])
             rows = self._db.execute("SELECT lane, sum(events) FROM parcels GROUP BY lane").fetchall()

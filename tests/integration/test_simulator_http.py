@@ -276,10 +276,13 @@ def test_a_token_file_is_read_again_when_its_token_is_refused(tmp_path: Path) ->
 
 
 def test_no_token_is_one_message() -> None:
-    with unruly() as api, publishing(api.url, tokens=TokenSettings.model_validate({})) as publisher:
-        publisher.publish(records(10))
-    with pytest.raises(ConfigurationError, match="AUTH_TOKEN: --http needs a token"):
-        publisher.check()
+    none = TokenSettings.model_validate({})
+    with (
+        unruly() as api,
+        pytest.raises(ConfigurationError, match="AUTH_TOKEN: --http needs a token"),
+        publishing(api.url, tokens=none),
+    ):
+        pass
 
 
 def test_nobody_there_is_one_message_unless_there_is_a_spool(tmp_path: Path) -> None:
