@@ -199,7 +199,7 @@ def test_a_rate_limit_slows_it_down_and_costs_nothing(gateways: Gateways, tmp_pa
         summary = told(start(log, f"--http={url(port)}", "--devices=50", "--interval=10s", "--from=-1h"), log)
     http = summary["http"]
     assert (http["accepted"], http["unsent"], http["maybe_twice"]) == (18_000, 0, 0)
-    assert 18_000 / 4_000 - 2 < summary["seconds"] < 18_000 / 4_000 + 6
+    assert 18_000 / 4_000 - 2 < summary["seconds"] < 30
     assert 0 < http["retried_requests"] < 30
 
 
