@@ -59,6 +59,7 @@ def test_a_token_twice_or_in_the_query_is_an_invalid_request(client: httpx.Clien
         client.get("/devices", headers=[one, one]),
         client.get("/devices", headers=[("Authorization", f"Bearer {token}, Bearer {token}")]),
         client.get("/devices", params={"access_token": token}),
+        client.get(f"/devices?%61ccess_token={token}"),
         client.get("/devices", params={"access_token": token}, headers=[one]),
     ):
         assert answer.status_code == 400
