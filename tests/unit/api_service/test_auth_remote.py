@@ -1,6 +1,7 @@
 """The keys of a provider that is really asked over HTTP; time is what the test says it is."""
 
 import asyncio
+import gzip
 import json
 import threading
 import time
@@ -227,7 +228,11 @@ BROKEN: dict[str, tuple[int, dict[str, str], bytes]] = {
     "too large": (200, {}, BIG),
     "too large, and its length isn't said": (200, {"Content-Length": str(10**9)}, BIG),
     "garbage": (200, {}, b"<html>hello</html>"),
-    "compressed, which nobody asked for": (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b" + b"\0" * 50),
+    "compressed, which nobody asked for": (
+        200,
+        {"Content-Encoding": "gzip"},
+        gzip.compress(key_set(jwk(OTHER_RSA, "evil"))),
+    ),
     "cut short": (200, {"Content-Length": "5000"}, b'{"keys": ['),
     "an error": (500, {}, key_set(jwk(OTHER_RSA, "evil"))),
     "no content": (204, {}, b""),
