@@ -203,7 +203,9 @@ RECORDS: dict[str, Any] = {
     "that follow, but for late ones that belong there. A page has `limit` rows, or fewer once it has 8 MiB.",
     "openapi_extra": {
         "parameters": [
-            _parameter("device_id", "Of these devices, 1 to 100.", ["dev-2"], repeatable=True) | {"required": True},
+            _parameter(
+                "device_id", "Of these devices, 1 to 100; only with a cursor without.", ["dev-2"], repeatable=True
+            ),
             _parameter(
                 "metric", "Events that have one of these metrics; they come whole.", ["gene_count"], repeatable=True
             ),

@@ -89,7 +89,8 @@ async def devices(
         "limit": limit,
     }
     async with connection.cursor(row_factory=args_row(Device), binary=True) as cursor:
-        return await (await cursor.execute(_DEVICES, parameters)).fetchall()
+        # Planned for what is asked: a plan for all that may be asked would look through all devices for one.
+        return await (await cursor.execute(_DEVICES, parameters, prepare=False)).fetchall()
 
 
 async def newer(connection: psycopg.AsyncConnection, of: Sequence[Device]) -> list[Stored]:

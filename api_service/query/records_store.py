@@ -34,7 +34,7 @@ e.ts, e.layout, e.values, CASE WHEN {_SMALL} THEN e.extras::text END AS extras,
 CASE WHEN {_SMALL} THEN 0 ELSE coalesce(pg_column_size(e.extras), 0) END AS large
 """
 
-# The bounds are constants, so that partitions outside of them aren't even opened.
+# The bounds are constants, so that partitions outside of them aren't even opened: there is nothing to prepare.
 _EVENTS = f"""
 SELECT d.id AS device, {EVENT}
 FROM unnest(%(devices)s::int4[]) AS d (id)
@@ -94,7 +94,7 @@ async def events(
     parameters = {"devices": list(of), "layouts": None if layouts is None else list(layouts), "most": most}
     statement = _EVENTS.format(within=_within(start, end))
     async with connection.cursor(row_factory=args_row(Stored), binary=True) as cursor:
-        return await (await cursor.execute(statement.encode(), parameters)).fetchall()
+        return await (await cursor.execute(statement.encode(), parameters, prepare=False)).fetchall()
 
 
 async def extras(connection: psycopg.AsyncConnection, rows: Sequence[Stored]) -> list[str]:
