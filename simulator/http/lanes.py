@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError
 from simulator.http import client
 from simulator.http.answers import Again, Answer, Refused, Settled, TooLarge, Unauthorized, judge
 from simulator.http.backoff import retry_after_s
-from simulator.http.batches import halves
+from simulator.http.batches import Parcel, halves
 from simulator.http.delivery import Delivery
 from simulator.http.endpoints import Endpoints, Use, Wait
 from simulator.http.spool_store import Spool
@@ -76,9 +76,9 @@ class Lanes:
             taken = self.spool.take(lane, self.most_events)
             parcels = [parcel for _, parcel in taken]
             body = b"\n".join([parcel.body for parcel in parcels])
-            rejected = await self._deliver(body, sum(parcel.events for parcel in parcels))
+            settled = await self._deliver(body, sum(parcel.events for parcel in parcels))
             self.spool.done(taken)
-            self._count(rejected, [Counter(parcel.planned) for parcel in parcels])
+            self._count(settled, parcels)
             if self.spool.recovered:
                 self.wake()  # what an earlier run left may be done: the other lanes may go on
 
@@ -97,8 +97,8 @@ class Lanes:
                 until = now + LINGER_S
             await _within(self._woken[lane], None if until is None else until - now)
 
-    async def _deliver(self, body: bytes, events: int) -> Counter[str]:
-        """Sends until each event is accepted or rejected; returns the codes of those rejected."""
+    async def _deliver(self, body: bytes, events: int) -> list[tuple[Use, Settled]]:
+        """Sends until each event is accepted or rejected; returns where and how, for each part that it was sent in."""
         if events > self.most_events:
             return await self._deliver_halves(body, events)
         tries = unauthorized = 0
@@ -115,8 +115,9 @@ class Lanes:
                     self._failed(use, again, events)
                 case Settled() as settled:
                     self._succeeded(use)
-                    self._accepted(use, settled)
-                    return settled.rejected
+                    self.settled_at = time.monotonic()
+                    self.most_events = min(self.batch, self.most_events + 1 + self.most_events // 16)
+                    return [(use, settled)]
                 case TooLarge():
                     self._succeeded(use)
                     self.most_events = max(1, min(self.most_events, events // 2))
@@ -129,10 +130,10 @@ class Lanes:
                 case Refused(message):
                     raise ConfigurationError(message)
 
-    async def _deliver_halves(self, body: bytes, events: int) -> Counter[str]:
+    async def _deliver_halves(self, body: bytes, events: int) -> list[tuple[Use, Settled]]:
         first, second = halves(body)
-        rejected = await self._deliver(first, events // 2)
-        return rejected + await self._deliver(second, events - events // 2)
+        settled = await self._deliver(first, events // 2)
+        return settled + await self._deliver(second, events - events // 2)
 
     async def _sent(self, use: Use, body: bytes, events: int) -> Again | Settled | TooLarge | Unauthorized | Refused:
         """One request, or none where the endpoint doesn't even live or no token can be had."""
@@ -185,19 +186,17 @@ class Lanes:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _accepted(self, use: Use, settled: Settled) -> None:
-        self.settled_at = time.monotonic()
-        self.most_events = min(self.batch, self.most_events + 1 + self.most_events // 16)
-        self.delivery.accepted += settled.accepted
-        self.delivery.by_endpoint[self.endpoints.urls[use.index]] += settled.accepted
-        self.metrics.http_accepted.inc(settled.accepted)
-
-    def _count(self, rejected: Counter[str], planned: list[Counter[str]]) -> None:
-        self.delivery.rejected += rejected
-        for codes in planned:
-            self.delivery.planned += codes
-        for code, count in rejected.items():
-            self.metrics.http_rejected.labels(code).inc(count)
+    def _count(self, parts: list[tuple[Use, Settled]], parcels: list[Parcel]) -> None:
+        """Only what the spool has let go of: nothing counts as accepted and as spooled."""
+        for use, settled in parts:
+            self.delivery.accepted += settled.accepted
+            self.delivery.by_endpoint[self.endpoints.urls[use.index]] += settled.accepted
+            self.delivery.rejected += settled.rejected
+            self.metrics.http_accepted.inc(settled.accepted)
+            for code, count in settled.rejected.items():
+                self.metrics.http_rejected.labels(code).inc(count)
+        for parcel in parcels:
+            self.delivery.planned += Counter(parcel.planned)
 
 
 async def _within(event: asyncio.Event, seconds: float | None) -> None:

@@ -54,6 +54,9 @@ def publishing(*urls: str, tokens: TokenSettings = CLIENT, **options: Any) -> It
         yield publisher
     finally:
         publisher.close()
+    told = publisher.delivery
+    settled = told.accepted + told.rejected.total()
+    assert told.handed_over + told.recovered == settled + told.spooled + told.unsent
 
 
 def values(sent: list[Record]) -> Counter[bytes]:
