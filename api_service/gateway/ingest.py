@@ -49,7 +49,7 @@ class Door:
                 )
                 self._limits.batch(client_host(request), who.subject, len(found.values))
                 topic_id = self._topic.require()
-                self._outlet.admit(len(found.values), self._topic.trouble() is not None)
+                self._outlet.admit(len(found.values), self._intake.waiting, self._topic.trouble() is not None)
                 taken = await self._intake.take(found.values, who)
         except Disconnected:
             return Response(status_code=400)  # nobody reads it

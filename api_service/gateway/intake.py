@@ -60,8 +60,9 @@ class Intake:
     def __init__(self, limits: Limits, outlet: Outlet, metrics: GatewayMetrics) -> None:
         self._decoder, self._outlet, self._metrics = Decoder(limits), outlet, metrics
         self._accepted = metrics.events.labels("accepted")
-        self._waiting: deque[_Request] = deque()
+        self._line: deque[_Request] = deque()
         self._due = False
+        self.waiting = 0  # events that aren't judged yet
 
     async def take(self, values: Sequence[bytes], who: Principal) -> Taken:
         """Judges events and returns once Kafka has all that can be taken.
@@ -70,7 +71,8 @@ class Intake:
             Problem: 503, Kafka didn't confirm each of them; some may be there nevertheless.
         """
         request = _Request(values, who)
-        self._waiting.append(request)
+        self._line.append(request)
+        self.waiting += len(values)
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._run)
@@ -96,17 +98,18 @@ class Intake:
         """One turn: so many of the waiting events as go at once."""
         turn: list[tuple[_Request, int, int]] = []
         room = _AT_ONCE
-        while self._waiting and room:
-            request = self._waiting[0]
+        while self._line and room:
+            request = self._line[0]
             start, stop = request.judged, min(len(request.values), request.judged + room)
             turn.append((request, start, stop))
             request.judged, room = stop, room - (stop - start)
             if stop == len(request.values):
-                self._waiting.popleft()
+                self._line.popleft()
             else:
-                self._waiting.rotate(-1)
+                self._line.rotate(-1)
                 break
-        self._due = bool(self._waiting)
+        self.waiting -= _AT_ONCE - room
+        self._due = bool(self._line)
         if self._due:
             asyncio.get_running_loop().call_soon(self._run)
         try:

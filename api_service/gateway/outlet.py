@@ -85,8 +85,8 @@ class Outlet:
         """What `hold` counted."""
         self._bytes -= size
 
-    def admit(self, events: int, away: bool) -> None:
-        """Whether so many events may be sent now.
+    def admit(self, events: int, ahead: int, away: bool) -> None:
+        """Whether so many events may be sent now, behind those that were let in and aren't handed over yet.
 
         Raises:
             Problem: 503, the queue is full, or Kafka confirms nothing, or is `away` and took not even the last event.
@@ -95,7 +95,8 @@ class Outlet:
             raise self._busy("away")
         if self._in_flight and time.monotonic() - self._moved > _STALLED_S:
             raise self._busy("stalled")
-        if self._in_flight and self._in_flight + events > self._settings.gateway_queue_events:
+        ahead += self._in_flight
+        if ahead and ahead + events > self._settings.gateway_queue_events:
             raise self._busy("events")
 
     def trouble(self) -> str | None:

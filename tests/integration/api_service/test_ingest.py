@@ -166,6 +166,17 @@ def test_more_than_the_queue_holds_is_turned_away(settings: ApiSettings, topics:
     assert len(busy) > 0
 
 
+def test_what_waits_to_be_judged_fills_the_queue_too(settings: ApiSettings, topics: Topics) -> None:
+    """Large requests go to Kafka piece by piece: their rest counts before it is on its way."""
+    bodies = [b"\n".join(event(f"d-{n}", k, m=1.0) for k in range(5_000)) for n in range(12)]
+    with opened(settings, topics, gateway_queue_events=8_000) as gateway, ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda body: gateway.send(body, NDJSON), bodies))
+        assert {answer.status_code for answer in answers} == {202, 503}
+        busy = sum(answer.status_code == 503 for answer in answers)
+        assert gateway.metric("plumbline_gateway_busy_total", short="events") == busy
+        assert len(gateway.in_kafka()) == 5_000 * (12 - busy)
+
+
 def test_bodies_together_hold_no_more_than_they_may(settings: ApiSettings, topics: Topics) -> None:
     """One that waits for its rest keeps its bytes; when its client has gone they are free again."""
     body = b"\n".join(event("d", k, m=1.0) for k in range(100))
