@@ -81,11 +81,7 @@ class RemoteKeys:
         """The fetch that is under way, or a new one; whoever waits for it may go, it goes on."""
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch())
-            self._fetching.add_done_callback(self._done)
         return self._fetching
-
-    def _done(self, _task: asyncio.Task[None]) -> None:
-        self._fetching = None
 
     async def _fetch(self) -> None:
         try:
@@ -100,6 +96,8 @@ class RemoteKeys:
             self._freshness.fetched(self._clock(), came.max_age_s)
             self._metrics.jwks_fetches.labels("ok").inc()
             self._metrics.jwks_fetched.set_to_current_time()
+        finally:
+            self._fetching = None
 
     def _failed(self, problem: str) -> None:
         self._freshness.failed(self._clock())
