@@ -7,14 +7,22 @@ from pydantic import SecretStr
 from aggregation_service.settings import AggregationSettings
 from api_service.settings import ApiSettings
 from ingestion_service.settings import IngestionSettings
-from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, Settings, TopicSettings
+from shared.settings import (
+    DatabaseSettings,
+    EventSettings,
+    KafkaSettings,
+    ServiceSettings,
+    Settings,
+    TopicSettings,
+)
 from simulator.options import SimulatorSettings
 
 _GROUPS: tuple[tuple[str, type[Settings]], ...] = (
-    ("Kafka: every service but the API", KafkaSettings),
+    ("Kafka: every service but the aggregation", KafkaSettings),
     ("Topics", TopicSettings),
     ("Postgres: every service but the simulator", DatabaseSettings),
     ("Every service", ServiceSettings),
+    ("What an event may be: ingestion and the gateway alike", EventSettings),
     ("python -m ingestion_service", IngestionSettings),
     ("python -m aggregation_service", AggregationSettings),
     ("python -m api_service", ApiSettings),
