@@ -142,6 +142,16 @@ def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_h
     assert leftovers(home) == []
 
 
+def test_an_api_comes_up_without_kafka_and_status_says_that_it_lacks_it(make_home: Callable[[str], Path]) -> None:
+    home = make_home("one")
+    assert up(home, "postgres,api")["started"] == ["postgres", "api"]
+    shown = plumbline(home, "status", "--json")
+    [found] = [part for part in json.loads(shown.stdout) if part["name"] == "api"]
+    assert (found["state"], found["problem"].partition(":")[0]) == ("not ready", "kafka")
+    assert shown.returncode == 1
+    assert environment.read(home)["RECEIPT_KEY"]
+
+
 def scraped(values: Mapping[str, str]) -> set[str]:
     """The services whose metrics Prometheus has."""
     url = f"{values['PROMETHEUS_URL']}/api/v1/query?query=up%7Bjob%3D%22plumbline%22%7D%3D%3D1"
