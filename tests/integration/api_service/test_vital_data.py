@@ -11,6 +11,7 @@ import pytest
 
 from tests.aggregated import DAY, DAY_S, TODAY, put_now, rows, run
 from tests.integration.api_service.warehouse import MICROS, Warehouse, at
+from tests.pipeline import wait_for
 from tests.servers import Database
 
 Serve = Callable[..., httpx.Client]
@@ -77,6 +78,24 @@ def test_it_stays_after_raw_events_are_gone(database: Database, serve: Serve) ->
     assert client.get("/devices/gone").json()["last_seen"] == before["gone"]["timestamp"]
     put_now(database, [("gone", TODAY, {"m": 4.0})])
     assert latest(client)["gone"]["data_payload"] == {"m": 4.0}
+
+
+def test_what_is_stored_is_not_looked_through(database: Database, serve: Serve) -> None:
+    """However many days there are, and though the planner has no figures of any."""
+    put_now(database, [(name, DAY - n * DAY_S, {"m": float(n)}) for n in range(40) for name in "ab"])
+    put_now(database, [("silent", DAY - 40 * DAY_S, {"m": 0.0})])
+    run(database)
+
+    def scans(tables: str) -> int:
+        counted = "SELECT coalesce(sum(idx_scan + seq_scan), 0)::int8 FROM pg_stat_user_tables"
+        return int(rows(database, f"{counted} WHERE relname LIKE '{tables}'")[0][0])
+
+    wait_for(lambda: scans("events_2%") > 40, "the aggregator's scans are told")
+    client, before, known = serve(), scans("events_2%"), scans("device_latest")
+    for _ in range(10):
+        assert latest(client)["silent"]["data_payload"] == {"m": 0.0}
+    wait_for(lambda: scans("device_latest") >= known + 10, "those of the reader too")
+    assert scans("events_2%") - before <= 10 * 3 * 2  # of each device the days that aren't stored yet: there are few
 
 
 def test_late_events_count_before_and_after_they_are_worked_in(database: Database, serve: Serve) -> None:
