@@ -140,7 +140,7 @@ class Outlet:
 
     def _failed(self, error: KafkaError) -> None:
         self._metrics.failures.labels(error.name()).inc()
-        if error.fatal():
+        if error.fatal() and len(self._producers) == 1:  # others that were on their way fail like the first
             self._replace(error)
 
     def _replace(self, error: KafkaError) -> None:
@@ -160,6 +160,5 @@ class Outlet:
             linger_ms=_LINGER_MS,
             message_timeout_ms=int(settings.gateway_timeout_seconds * 1000),
             message_max_bytes=2 * settings.max_event_bytes + 65_536,
-            queue_buffering_max_messages=2 * self._settings.gateway_queue_events
-            + self._settings.max_events_per_request,
+            queue_buffering_max_messages=2 * settings.gateway_queue_events + settings.max_events_per_request,
         )

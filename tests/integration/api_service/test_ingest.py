@@ -242,6 +242,8 @@ def test_a_producer_that_can_send_no_more_is_replaced(
     monkeypatch.setattr(Outlet, "__init__", noted)
     with opened(settings, topics) as gateway:
         assert gateway.send(event("a", 1, m=1.0)).status_code == 202
-        outlets[0]._failed(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "for the test", fatal=True))
+        for _ in range(3):  # events that were on their way together
+            outlets[0]._failed(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "for the test", fatal=True))
+        assert len(outlets[0]._producers) == 2
         assert gateway.send(event("a", 2, m=1.0)).status_code == 202
         assert len(gateway.in_kafka()) == 2
