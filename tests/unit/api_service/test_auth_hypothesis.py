@@ -8,9 +8,11 @@ import jwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api_service.auth.algorithms import KNOWN
 from api_service.auth.claims import Principal, Refused
 from api_service.auth.encoding import encode
-from tests.unit.api_service.identity import ED25519, P256, RSA, jwk
+from api_service.auth.jwks import parse
+from tests.unit.api_service.identity import ED25519, P256, P384, RSA, jwk
 from tests.unit.api_service.test_auth_verifier import CLAIMS, NOW, Kept, token, verifier
 
 REASONS = {"malformed", "header", "algorithm", "unknown_key", "signature"}
@@ -107,3 +109,27 @@ def test_any_claims_that_are_rightly_signed_grant_what_they_say_or_nothing(
     devices = claims.get("devices", [])
     whose = isinstance(devices, list) and all(isinstance(each, str) for each in devices)
     assert found.devices == ((tuple(devices) if whose else ()) if "devices" in claims else None)
+
+
+GOOD = [jwk(RSA, "rsa"), jwk(P256, "p256"), jwk(ED25519, "ed")]
+MEMBERS = ["kty", "crv", "n", "e", "x", "y", "alg", "use", "key_ops", "kid", "x5c", "d"]
+member_values = json_values | base64url | st.sampled_from([value for key in GOOD for value in key.values()])
+
+
+@given(st.sampled_from([{}, *GOOD]), st.dictionaries(st.sampled_from(MEMBERS), member_values, max_size=4))
+@settings(max_examples=400, deadline=None)
+def test_whatever_a_key_set_holds_its_good_keys_are_found(base: dict[str, Any], changed: dict[str, Any]) -> None:
+    odd = {**base, **changed}
+    found = parse(json.dumps({"keys": [odd, jwk(P384, "good")]}).encode(), KNOWN) if _is_json(odd) else None
+    if found is not None:
+        assert found.keys[-1].kid == "good"
+        assert all(key.algorithms for key in found.keys)
+
+
+def _is_json(value: object) -> bool:
+    """NaN and lone surrogates are none; a provider that sends them has no key set."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
