@@ -1,9 +1,11 @@
 """Clients that are slow, silent or speak a broken HTTP: they are cut off, and nobody is answered for another."""
 
+import random
 import re
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -259,3 +261,27 @@ def test_clients_that_go_away_midway_leave_nothing_behind(door: Door) -> None:
             connection.sendall((first + body)[:cut])
     assert door.client.get("/healthz").status_code == 200
     assert door.ask(next(r for r in door.routes if r.name == "POST /ingest"), token).status_code == 202
+
+
+def test_requests_with_broken_bytes(door: Door, note: Note) -> None:
+    """Right ones in which some bytes are others, are missing or are there twice."""
+    rng, token, body = random.Random(5), door.token(), event("prober-1")
+    last = "Connection: close"
+    right = [
+        head(door, "POST /ingest HTTP/1.1", last, f"Content-Length: {len(body)}", token=token) + body,
+        head(door, "POST /vital-data HTTP/1.1", last, TE, token=token) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),
+        head(door, "GET /records?device_id=ward-1&from=-1h HTTP/1.1", last, token=token),
+        head(door, "GET /stats?device_id=ward-1&bucket=1h HTTP/1.1", last, token=token),
+    ]
+    seen = Counter[int]()
+    for _ in range(400):
+        broken = bytearray(rng.choice(right))
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            at = rng.randrange(len(broken))
+            part = rng.choice((bytes([rng.randrange(256)]), b"", broken[at : at + 9] * 2, b"\r\n", b"\0", b"\n"))
+            broken[at : at + rng.choice((0, 1, 1, 9))] = part
+        seen.update(statuses(exchange(door, bytes(broken), quiet_s=0.2)))
+    assert seen.total() > 300
+    assert len(seen) >= 4
+    assert set(seen) <= {200, 202, 400, 401, 404, 405, 408, 413, 415, 422, 431, 501}, seen
+    note("what is hardly HTTP", "400 right requests with broken bytes: never a 500")
