@@ -51,7 +51,7 @@ class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSetting
         50_000, ge=1, le=10_000_000, description="events that wait for Kafka at most; then it is 503"
     )
     gateway_queue_bytes: int = Field(
-        32 * 1024 * 1024, ge=1024, description="bytes of bodies that are read or wait for Kafka at most; then it is 503"
+        16 * 1024 * 1024, ge=1024, description="bytes of bodies that are read or wait for Kafka at most; then it is 503"
     )
     gateway_timeout_seconds: float = Field(10, ge=1, le=12, description="Kafka must confirm within; then it is 503")
     receipt_key: SecretStr = Field(
