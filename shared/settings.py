@@ -60,7 +60,7 @@ class KafkaSettings(Settings):
         10_000, ge=1_000, le=3_600_000, description="a consumer that is silent for so long has left the group"
     )
     kafka_max_poll_interval_ms: int = Field(
-        300_000, ge=1_000, le=86_400_000, description="a consumer that doesn't poll for so long has left the group"
+        60_000, ge=1_000, le=86_400_000, description="a consumer that doesn't poll for so long has left the group"
     )
 
 
