@@ -77,8 +77,9 @@ async def _latest(
     for part in _apart(devices):
         for row in await store.newer(connection, part):
             candidates[row.device].append(row)
-    rows = [row for those in candidates.values() for row in those]
-    layouts: Mapping[int, list[str]] = await names(connection, list({row.layout for row in rows})) if rows else {}
+    layouts = {device.layout: device.metrics for device in devices if device.layout and device.metrics}
+    if missing := {row.layout for those in candidates.values() for row in those} - layouts.keys():
+        layouts |= await names(connection, list(missing))
     return [_first(those, layouts) for those in candidates.values() if those], layouts
 
 

@@ -11,19 +11,26 @@ from api_service.query import times
 from api_service.query.bulk_store import array
 from api_service.query.events import Stored
 from api_service.query.records_store import BY_INDEX, EVENT, keys
-from api_service.query.store import VISIBLE, like_patterns
+from api_service.query.store import KNOWN, like_patterns
+
+_CONDITIONS = {
+    "patterns": "d.device_id LIKE ANY (%(patterns)s::text[])",
+    "device_ids": "d.device_id = ANY (%(device_ids)s::text[])",
+    "after": "d.device_id > %(after)s::text",
+}
+
+# Of some devices the names come along, which saves a statement; of many they would be the same ones again and again.
+_METRICS = {True: "(SELECT metrics FROM layouts WHERE id = e.layout)", False: "NULL::text[]"}
 
 # `since`: an event that is later than the row of device_latest is no older than that. Below what is stored there is
 # only what the dirty log names, and the latest of it is in the last of the device's buckets there.
 _DEVICES = f"""
-SELECT d.id, d.device_id, {EVENT},
+SELECT d.id, d.device_id, {{metrics}} AS metrics, {EVENT},
     nullif(greatest(e.ts, least((SELECT until FROM materialized ORDER BY level LIMIT 1), late.bucket)), '-infinity')
         AS since
 FROM (
     SELECT d.id, d.device_id FROM devices d
-    WHERE {VISIBLE}
-    AND (%(after)s::text IS NULL OR d.device_id > %(after)s)
-    AND (%(device_ids)s::text[] IS NULL OR d.device_id = ANY (%(device_ids)s))
+    WHERE {KNOWN}{{conditions}}
     ORDER BY d.device_id
     LIMIT %(limit)s
 ) d
@@ -56,10 +63,14 @@ ORDER BY key.number
 
 
 class Device(NamedTuple):
-    """A device, what device_latest has of it (no `ts`: nothing), and since when there may be something later."""
+    """A device, what device_latest has of it (no `ts`: nothing), and since when there may be something later.
+
+    `metrics`: those of `layout`, if some devices were asked for.
+    """
 
     id: int
     device_id: str
+    metrics: list[str] | None
     ts: datetime | None
     layout: int | None
     values: list[float] | None
@@ -82,15 +93,13 @@ async def devices(
     limit: int,
 ) -> list[Device]:
     """The first statement of the snapshot: devices in the order of their ids; no `device_ids`: any."""
-    parameters = {
-        "patterns": like_patterns(allowed),
-        "device_ids": list(device_ids) or None,
-        "after": after,
-        "limit": limit,
-    }
+    given = {"patterns": like_patterns(allowed), "device_ids": list(device_ids) or None, "after": after}
+    parameters: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    # Only what is asked for is in the statement: one plan for all that may be asked looks through all devices for one.
+    conditions = "".join(f" AND {_CONDITIONS[name]}" for name in parameters)
+    statement = _DEVICES.format(conditions=conditions, metrics=_METRICS[bool(device_ids)])
     async with connection.cursor(row_factory=args_row(Device), binary=True) as cursor:
-        # Planned for what is asked: a plan for all that may be asked would look through all devices for one.
-        return await (await cursor.execute(_DEVICES, parameters, prepare=False)).fetchall()
+        return await (await cursor.execute(statement.encode(), {**parameters, "limit": limit})).fetchall()
 
 
 async def newer(connection: psycopg.AsyncConnection, of: Sequence[Device]) -> list[Stored]:

@@ -8,8 +8,9 @@ import psycopg
 from psycopg.rows import class_row
 
 # A device is known from its first event on: that is when it gets a row in device_layouts.
-VISIBLE = """
-    EXISTS (SELECT FROM device_layouts dl WHERE dl.device = d.id)
+KNOWN = "EXISTS (SELECT FROM device_layouts dl WHERE dl.device = d.id)"
+VISIBLE = f"""
+    {KNOWN}
     AND (%(patterns)s::text[] IS NULL OR d.device_id LIKE ANY (%(patterns)s))
 """
 
