@@ -1,9 +1,10 @@
 """What happens to every request: it is counted and timed, and its answer gets the common headers."""
 
 import time
+from collections.abc import Iterable
 from traceback import format_exc
 
-from starlette.datastructures import MutableHeaders
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_service.metrics import Metrics
@@ -18,6 +19,8 @@ class Observe:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
         self._log = log.get(__name__)
+        # To find a series by its labels costs more than to count in it.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -29,9 +32,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
+                message["headers"] = _with_ours(message.get("headers", ()))
             await send(message)
 
         try:
@@ -43,10 +44,24 @@ class Observe:
             self._count(scope, status, time.perf_counter() - started)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = _route(scope)
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.seconds.labels(method, route).observe(seconds)
+        method, route = scope["method"], _route(scope)
+        series = self._series.get((method, route, status))
+        if series is None:
+            known = method if method in _METHODS else "other"
+            requests = self._metrics.requests.labels(known, route, str(status))
+            series = requests, self._metrics.seconds.labels(known, route)
+            if known == method:
+                self._series[method, route, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """An answer's headers (names in lower case) and the common ones."""
+    own = [*headers, (b"x-content-type-options", b"nosniff")]
+    if all(name != b"cache-control" for name, _ in own):
+        own.append((b"cache-control", b"no-store"))
+    return own
 
 
 def _route(scope: Scope) -> str:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from api_service.apart import Turns
 from api_service.auth.claims import Principal
 from api_service.gateway import described, items
-from api_service.gateway.body import Disconnected, held, media_type
+from api_service.gateway.body import Body, Disconnected, media_type
 from api_service.gateway.intake import FORBIDDEN_DEVICE, Intake, Rejected
 from api_service.gateway.outlet import Outlet
 from api_service.gateway.receipt import Accepted, Receipts
@@ -41,9 +41,11 @@ class Door:
     async def ingest(self, request: Request) -> Response:
         """The endpoint."""
         who = await self._writer(request)
-        kind = media_type(request)
+        headers = request.headers
+        kind = media_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
         try:
-            async with held(request, self._outlet, self._turns, self._settings.max_body_bytes) as body:
+            with Body(self._outlet, self._turns, self._settings.max_body_bytes) as held:
+                body = await held.read(request)
                 found = await self._turns.compute(
                     len(body), items.split, body, kind, self._settings.max_events_per_request
                 )

@@ -1,7 +1,6 @@
 """Events of many requests at once: judged in one call, handed to Kafka in one call.
 
-What has come by the time that the event loop gets to it goes together. A large request is cut, so that others get their
-turn in between.
+A few wait a millisecond for others to go with. A large request is cut, so that others get their turn in between.
 """
 
 import asyncio
@@ -19,6 +18,8 @@ from api_service.problems import unavailable
 from shared.events import Decoder, Limits
 
 _AT_ONCE = 1_000  # events: one or two milliseconds
+_GATHER_S = 0.001
+_ENOUGH = 32  # events that don't wait: judging more at once is hardly cheaper for each
 
 FORBIDDEN_DEVICE = "forbidden_device"
 
@@ -61,7 +62,8 @@ class Intake:
         self._decoder, self._outlet, self._metrics = Decoder(limits), outlet, metrics
         self._accepted = metrics.events.labels("accepted")
         self._line: deque[_Request] = deque()
-        self._due = False
+        self._due = False  # in this turn of the loop
+        self._later: asyncio.TimerHandle | None = None
         self.waiting = 0  # events that aren't judged yet
 
     async def take(self, values: Sequence[bytes], who: Principal) -> Taken:
@@ -73,9 +75,7 @@ class Intake:
         request = _Request(values, who)
         self._line.append(request)
         self.waiting += len(values)
-        if not self._due:
-            self._due = True
-            asyncio.get_running_loop().call_soon(self._run)
+        self._schedule()
         await request.delivery.done
         return self._taken(request)
 
@@ -94,8 +94,22 @@ class Intake:
         index = [i for i in range(count) if i not in gone]
         return Taken(index, [delivery.partition[i] for i in index], [delivery.offset[i] for i in index], rejected)
 
+    def _schedule(self) -> None:
+        """The next turn: at once, or a moment later."""
+        loop = asyncio.get_running_loop()
+        if self._due:
+            return
+        if self.waiting < _ENOUGH:
+            self._later = self._later or loop.call_later(_GATHER_S, self._run)
+        else:
+            self._due = True
+            loop.call_soon(self._run)
+
     def _run(self) -> None:
         """One turn: so many of the waiting events as go at once."""
+        if self._later is not None:
+            self._later.cancel()
+        self._due, self._later = False, None
         turn: list[tuple[_Request, int, int]] = []
         room = _AT_ONCE
         while self._line and room:
@@ -109,9 +123,8 @@ class Intake:
                 self._line.rotate(-1)
                 break
         self.waiting -= _AT_ONCE - room
-        self._due = bool(self._line)
-        if self._due:
-            asyncio.get_running_loop().call_soon(self._run)
+        if self._line:
+            self._schedule()
         try:
             self._judge(turn)
         except Exception as error:  # noqa: BLE001  a fault of ours: whoever waits for this turn is told

@@ -17,7 +17,7 @@ from api_service.settings import ApiSettings
 from shared import kafka, log
 
 _POLL_S = 0.001
-_LINGER_MS = 2
+_LINGER_MS = 1
 # Kafka that has confirmed nothing for so long while it should is taken for away: nobody else is made to wait for it.
 _STALLED_S = 2.0
 _CLOSE_S = 4.0
