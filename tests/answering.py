@@ -22,7 +22,7 @@ SCOPES = ["read:stats", "read:records", "write:readings"]
 
 
 def api_settings(database: Database, folder: Path) -> ApiSettings:
-    """The API under its own role. Clients: `all` sees every device, `ward` those like ward-*."""
+    """The API under its own role, without the gateway. Clients: `all` sees every device, `ward` those like ward-*."""
     key = ec.generate_private_key(ec.SECP256R1())
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
@@ -32,7 +32,7 @@ def api_settings(database: Database, folder: Path) -> ApiSettings:
     (folder / "clients.json").write_text(json.dumps([everything, ward]))
     variables = {name.lower(): value for name, value in database.environment("api").items()}
     files = {"auth_signing_key_file": folder / "key.pem", "auth_clients_file": folder / "clients.json"}
-    return ApiSettings.model_validate({**variables, **files})
+    return ApiSettings.model_validate({"api_modules": "auth,query", **variables, **files})
 
 
 @contextmanager

@@ -73,6 +73,7 @@ def ways(stack: Mapping[str, str]) -> Iterator[tuple[Way, Way]]:
 def client(ways: tuple[Way, Way], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The API before the first of the two."""
     own = {name.lower(): value for name, value in ways[0].topics.environment().items()}
+    own["api_modules"] = "auth,gateway"
     settings = api_settings(ways[0].database, tmp_path_factory.mktemp("api")).model_copy(update=own)
     with answering(settings) as made:
         wait_for(lambda: made.get("/readyz").status_code == 200, "an API that is ready")

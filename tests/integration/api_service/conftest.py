@@ -41,5 +41,5 @@ def serve(settings: ApiSettings) -> Iterator[Callable[..., httpx.Client]]:
 def door(serve: Callable[..., httpx.Client], topics: Topics) -> Callable[..., httpx.Client]:
     """The same, with a gateway that writes to the test's own topics."""
     names = ("kafka_bootstrap_servers", "topic_readings", "topic_dead_letters", "topic_acks_prefix")
-    own = {name: getattr(topics.settings, name) for name in names}
+    own = {name: getattr(topics.settings, name) for name in names} | {"api_modules": "auth,gateway,query"}
     return lambda client_id="all", **changed: serve(client_id, **(own | changed))

@@ -103,6 +103,7 @@ def code(value: bytes) -> str | None:
 def gate(stack: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     with servers.fresh_topics(stack, 2) as topics, servers.database(stack) as database:
         own = {name.lower(): value for name, value in topics.environment().items()}
+        own["api_modules"] = "auth,gateway"
         made = api_settings(database, tmp_path_factory.mktemp("api")).model_copy(update=own)
         with answering(made) as client:
             wait_for(lambda: client.get("/readyz").status_code == 200, "an API that is ready")

@@ -21,7 +21,8 @@ from tests.servers import Database
 def environment(settings: ApiSettings, database: Database) -> dict[str, str]:
     files = {"AUTH_SIGNING_KEY_FILE": settings.auth_signing_key_file, "AUTH_CLIENTS_FILE": settings.auth_clients_file}
     inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    return inherited | database.environment("api") | {name: str(value) for name, value in files.items()}
+    own = {**database.environment("api"), "API_MODULES": settings.api_modules}
+    return inherited | own | {name: str(value) for name, value in files.items()}
 
 
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -54,6 +54,7 @@ def settings(key_file: Path, tmp_path_factory: pytest.TempPathFactory) -> ApiSet
             "auth_clients_file": clients,
             "db_host": "127.0.0.1",
             "db_port": 1,  # nothing listens there
+            "api_modules": "auth,query",
         }
     )
 
