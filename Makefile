@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := simulator ingestion aggregation api ops dev
+EXTRAS := simulator ingestion aggregation api ops otel dev
 
 .PHONY: help setup demo up down status reset doctor lint types test faults bench figures env-example lock
 

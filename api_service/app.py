@@ -26,6 +26,7 @@ from api_service.middleware import Observe
 from api_service.problems import Problem
 from api_service.query import routes as query
 from api_service.settings import ApiSettings
+from api_service.web import routes as web
 from shared.errors import ConfigurationError
 
 
@@ -67,12 +68,21 @@ def _gateway(parts: Parts) -> APIRouter:
     return routes
 
 
+def _web(_parts: Parts) -> APIRouter:
+    return web.router()
+
+
 def _receipts(parts: Parts) -> Receipts:
     secret = parts.settings.receipt_key.get_secret_value().encode()
     return Receipts(secret or parts.auth.receipt_secret())
 
 
-MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {"auth": _auth, "gateway": _gateway, "query": _query}
+MODULES: Mapping[str, Callable[[Parts], APIRouter]] = {
+    "auth": _auth,
+    "gateway": _gateway,
+    "query": _query,
+    "web": _web,
+}
 
 
 def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:

@@ -21,7 +21,7 @@ class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSetting
     api_host: str = Field("127.0.0.1", min_length=1, description="address that the API listens on")
     api_port: int = Field(8000, ge=0, le=65535, description="its port; 0: any that is free, which the log names")
     api_modules: str = Field(
-        "auth,gateway,query", description="parts of the API that this process serves, comma-separated"
+        "auth,gateway,query,web", description="parts of the API that this process serves, comma-separated"
     )
     api_db_connections: int = Field(8, ge=1, le=200, description="database connections of this process at most")
 
@@ -102,3 +102,13 @@ class ApiSettings(ServiceSettings, TopicSettings, DatabaseSettings, EventSetting
         256 * 1024 * 1024, ge=0, description="memory for rows of closed buckets that were asked for; 0: none are kept"
     )
     stats_timeout_seconds: float = Field(10.0, ge=0.1, le=300, description="a database query is given up after so long")
+
+    stream_max_listeners: int = Field(
+        1_000, ge=1, le=100_000, description="open /stats/stream answers of this process; one more is 503"
+    )
+    stream_interval_seconds: float = Field(
+        1.0, ge=0.1, le=60, description="how often /stats/stream looks for statistics that have changed"
+    )
+    stream_heartbeat_seconds: float = Field(
+        15.0, ge=0.1, le=300, description="a comment is sent where nothing was for so long"
+    )

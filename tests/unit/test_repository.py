@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from ops import env_example
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("simulator", "ingestion", "aggregation", "api", "ops", "dev")
+EXTRAS = ("simulator", "ingestion", "aggregation", "api", "ops", "otel", "dev")
 
 
 def declared(extra: str | None) -> list[Requirement]:

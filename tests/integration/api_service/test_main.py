@@ -89,7 +89,10 @@ def test_a_port_that_is_taken(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"API_MODULES": "auth,web"}, "API_MODULES: there is no module web → choose from: auth, gateway, query"),
+        (
+            {"API_MODULES": "auth,pages"},
+            "API_MODULES: there is no module pages → choose from: auth, gateway, query, web",
+        ),
         ({"AUTH_SIGNING_KEY_FILE": "/nowhere/key.pem"}, "AUTH_SIGNING_KEY_FILE: /nowhere/key.pem: No such file"),
         ({"JWT_ISSUER": "login.example"}, "JWT_ISSUER: is no URL"),
         ({"JWT_ISSUER": "http://login.example"}, "JWT_ISSUER: is not https"),

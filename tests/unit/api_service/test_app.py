@@ -44,7 +44,7 @@ def test_requests_are_counted_by_route_not_by_path(client: httpx.Client, registr
     assert (count("/healthz", "200"), count("", "404")) == (before[0] + 1, before[1] + 1)
 
 
-@pytest.mark.parametrize("modules", ["auth,gatewayy", "web", " , "])
+@pytest.mark.parametrize("modules", ["auth,gatewayy", "pages", " , "])
 def test_an_unknown_module_is_a_configuration_error(settings: ApiSettings, modules: str) -> None:
     with pytest.raises(ConfigurationError, match=r"API_MODULES: .* → choose from: auth"):
         create_app(settings.model_copy(update={"api_modules": modules}), CollectorRegistry())

@@ -1,0 +1,1 @@
+"""The web module: the analysts' page."""
