@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types test faults bench figures env-example lock
+.PHONY: help setup demo up down status reset doctor lint types browser test faults bench figures screenshots env-example lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -49,8 +49,11 @@ lint: setup ## formatting, lint and import rules
 types: setup ## mypy --strict
 	$(BIN)/mypy
 
-test: lint types ## lint, types and all tests, on a throw-away stack (ARGS=… goes to pytest)
+test: lint types browser ## lint, types and all tests, on a throw-away stack (ARGS=… goes to pytest)
 	$(BIN)/pytest $(ARGS)
+
+browser: setup ## the Chromium that tests of the analysts' page need (installed when run as root)
+	@$(BIN)/python -m tests.browser
 
 faults: setup ## every fault at its full length, with a table of what was lost (JSON=file, STORM_SEED=n, STORM_SECONDS=n)
 	$(BIN)/pytest tests/faults -v --long $(if $(JSON),--faults-json=$(JSON)) $(ARGS)
@@ -60,6 +63,9 @@ bench: setup ## benchmarks as JSON lines, each beside its limit of the same run 
 
 figures: setup ## measure and draw the pictures of docs/statistics.md again
 	$(BIN)/python -m tests.figures
+
+screenshots: setup browser ## take the pictures of the page and of Prometheus' rules in docs/figures again
+	$(BIN)/python -m tests.browser.pictures
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

@@ -1,0 +1,82 @@
+"""Chromium from PATH, and a page of it that notes whatever a visitor must never meet."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
+
+from deploy.local import packages
+from shared.errors import PlumblineError
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PACKAGE = "chromium"
+PATIENCE_MS = 15_000  # a machine that runs all tests at once is slow
+
+
+def program() -> str | None:
+    """The browser's path; None: it isn't installed."""
+    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window.
+
+    Raises:
+        PlumblineError: there is none on PATH.
+    """
+    found = program()
+    if found is None:
+        raise PlumblineError(f"the page's tests need Chromium → make browser, or {packages.command(PACKAGE)}")
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium's own sandbox refuses to run as root
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=sandbox)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+class Visitor:
+    """A page of a context of its own. `troubles`: errors, breaches of the policy, requests to anywhere else."""
+
+    def __init__(self, browser: Browser, origin: str, **options: Any) -> None:
+        self.origin = origin
+        self.context: BrowserContext = browser.new_context(base_url=origin, **options)
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.page: Page = self.context.new_page()
+        self.requests: list[str] = []
+        self._expected: list[re.Pattern[str]] = []
+        self._troubles: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", self._error)
+        self.page.on("request", self._request)
+
+    def expect(self, pattern: str) -> None:
+        """What the test brings about itself: a refusal, a server that is away."""
+        self._expected.append(re.compile(pattern))
+
+    @property
+    def troubles(self) -> list[str]:
+        """What was noted and not expected."""
+        return [text for text in self._troubles if not any(pattern.search(text) for pattern in self._expected)]
+
+    def close(self) -> None:
+        """Ends it with all that it kept."""
+        self.context.close()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):  # a breach of the policy is an error here
+            self._troubles.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
+
+    def _error(self, error: Error) -> None:
+        self._troubles.append(f"page error: {error}")
+
+    def _request(self, request: Request) -> None:
+        self.requests.append(request.url)
+        if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
+            self._troubles.append(f"request to another origin: {request.url}")
