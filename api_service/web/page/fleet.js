@@ -1,0 +1,100 @@
+/**
+ * The fleet view: every device with its last event; latest readings and lateness of those that are looked at.
+ *
+ * /devices is read to its end, again and again, at most a twentieth of the time: so a small fleet is some seconds old,
+ * and a large one doesn't burden the database. Readings are asked for the page that is shown. Lateness is asked for
+ * that page first and then for the devices that follow, so that most fleets can be sorted by it.
+ */
+
+import { Fleet } from "./fleet-data.js";
+import { PAGE, arranged, choices, seconds, summary } from "./fleet-rows.js";
+import { build, choose, show, tell, turn } from "./fleet-table.js";
+
+const LATE_FOR = 1_000; // devices whose lateness is asked for without being looked at
+const PAUSE_MS = 10_000;
+const SHARE = 20;
+
+export function mount(element, { api, say }) {
+  const fleet = new Fleet(api, render);
+  const parts = build(element, changed, (step) => changed({ page: chosen.page + step }));
+  let chosen = choices(new Map());
+  let running = null;
+  let timer = 0;
+
+  function open(view) {
+    chosen = choices(view.extra);
+    choose(parts, chosen);
+    render();
+    if (running === null) run();
+    else look(running.signal);
+  }
+
+  function close() {
+    running?.abort();
+    running = null;
+    clearTimeout(timer);
+    fleet.readings ??= new Map(); // the next token may be allowed to
+  }
+
+  async function run() {
+    const own = (running ??= new AbortController());
+    const began = performance.now();
+    await attempt(async () => {
+      await fleet.load(own.signal);
+      await look(own.signal);
+      await fleet.measure(names(arranged(fleet.devices, chosen, fleet.now).slice(0, LATE_FOR)), own.signal);
+    });
+    if (running === own) timer = setTimeout(() => wake(own), Math.max(PAUSE_MS, SHARE * (performance.now() - began)));
+  }
+
+  /** On with it, once somebody looks. */
+  function wake(own) {
+    if (running !== own) return;
+    if (document.visibilityState === "visible") run();
+    else document.addEventListener("visibilitychange", () => wake(own), { once: true });
+  }
+
+  async function attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      if (error.status === 401) close(); // the log-in is open; `open` follows it
+      else if (error.name !== "AbortError") say(error.text ?? String(error), "error");
+    }
+  }
+
+  function look(signal) {
+    const shown = names(page());
+    return attempt(() => Promise.all([fleet.read(shown, signal), fleet.measure(shown, signal)]));
+  }
+
+  function names(devices) {
+    return devices.map((device) => device.id);
+  }
+
+  function page(left = arranged(fleet.devices, chosen, fleet.now)) {
+    return left.slice((chosen.page - 1) * PAGE, chosen.page * PAGE);
+  }
+
+  function render() {
+    const now = fleet.now;
+    const left = arranged(fleet.devices, chosen, now);
+    if (fleet.complete) chosen.page = Math.min(chosen.page, Math.max(1, Math.ceil(left.length / PAGE)));
+    show(parts, page(left), { now, limit: seconds(chosen.silent), readings: fleet.readings });
+    turn(parts, chosen.page, left.length);
+    tell(parts, summary(fleet, left, chosen), fleet.complete && left.length === 0);
+  }
+
+  /** What was chosen goes to the address, so that it can be shared; it is no new entry of the history. */
+  function changed(choice) {
+    const parameters = new URLSearchParams(location.hash.slice(1));
+    for (const [name, value] of Object.entries({ page: 1, ...choice })) {
+      if (value === "" || (name === "page" && value === 1)) parameters.delete(name);
+      else parameters.set(name, value);
+    }
+    history.replaceState(null, "", `#${parameters}`);
+    open({ extra: new Map(parameters) });
+  }
+
+  return { open, close };
+}
