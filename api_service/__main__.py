@@ -14,6 +14,7 @@ from shared import lifecycle, log, metrics_server
 from shared.errors import ConfigurationError
 from shared.settings import command_line, load
 
+_log = log.get(__name__)
 # Remembered rows are many objects and no cycles: looking through them for some takes time from requests.
 _OBJECTS = 100_000
 
@@ -36,10 +37,11 @@ def main() -> int:
         listening = stack.enter_context(_listen(settings))
         stack.enter_context(metrics_server.serve(settings, registry))
         host, port = listening.getsockname()[:2]
-        log.get("api_service").info("listening", host=host, port=port, modules=settings.api_modules)
+        _log.info("started", host=host, port=port, modules=settings.api_modules)
         # uvicorn raises the signal that stopped it once more, for whoever had it before.
         stack.enter_context(lifecycle.stop_event())
         server.run(sockets=[listening])
+        _log.info("stopped")
     return 0
 
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterable
-from traceback import format_exc
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_service.metrics import Metrics
 from shared import log
+from shared.plain_errors import reason, trace
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -37,9 +37,11 @@ class Observe:
 
         try:
             await self._app(scope, receive, send_with_headers)
-        except Exception:  # noqa: BLE001  starlette has answered with a 500 and raises it on, to be logged
-            # The trace as text: a structured one holds the frames' variables, tokens too.
-            self._log.error("request_failed", method=scope["method"], route=_route(scope), trace=format_exc())
+        except Exception as error:  # noqa: BLE001  starlette has answered with a 500 and raises it on, to be logged
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._log.error(
+                "request_failed", method=method, route=_route(scope), error=reason(error), trace=trace(error)
+            )
         finally:
             self._count(scope, status, time.perf_counter() - started)
 

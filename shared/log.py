@@ -1,39 +1,48 @@
-"""Structured logs: a constant event name, data in fields, never a line a record."""
+"""Structured logs: an event's name out of `log_events`, data in fields, never a line a record."""
 
 import logging
 import sys
-from typing import cast
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, cast
 
 import structlog
+from structlog.typing import EventDict, Processor
 
+from shared import plain_errors
+from shared.errors import PlumblineError
 from shared.settings import ServiceSettings
 
+_FIRST = ("timestamp", "level", "service", "event")
+_json = False  # so are this process's lines
 
-def configure(service: str, settings: ServiceSettings) -> None:
-    """Sends structlog's and logging's lines to stderr, as JSON or for reading."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+
+def configure(service: str, settings: ServiceSettings, identify: Callable[[], Mapping[str, str]] | None = None) -> None:
+    """Sends structlog's, logging's and warnings' lines to stderr, as JSON or for reading; crashes as well.
+
+    `identify` gives the ids of what is being worked on, where there is something: trace_id, span_id.
+    """
+    global _json
+    _json = settings.log_format == "json"
+    common: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _service(service),
+        _completed(service, identify or dict),
     ]
-    last: list[structlog.typing.Processor]
-    # Tracebacks as plain text: structlog's own show local variables, and those hold tokens and passwords.
-    if settings.log_format == "json":
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    else:
-        plain = structlog.dev.plain_traceback
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    last: list[Processor] = [structlog.processors.JSONRenderer()]
+    if not _json:
+        last = [_readable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _foreign, *common],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -41,6 +50,9 @@ def configure(service: str, settings: ServiceSettings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what follows from an error that it raises
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _crashed
+    threading.excepthook = lambda hooked: _crashed(hooked.exc_type, hooked.exc_value, hooked.exc_traceback)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
@@ -48,9 +60,43 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
 
 
-def _service(name: str) -> structlog.typing.Processor:
-    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        event["service"] = name
-        return event
+_log = get(__name__)
 
-    return add
+
+def last_words(error: PlumblineError) -> None:
+    """Why the process ends: to people as it is, to machines as a line like any other."""
+    if _json:
+        _log.error("failed", problem=str(error), exit_status=error.exit_status)
+    else:
+        sys.stderr.write(f"{error}\n")
+
+
+def _completed(service: str, identify: Callable[[], Mapping[str, str]]) -> Processor:
+    def complete(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        event.update(identify())
+        return {**{name: event.pop(name) for name in _FIRST if name in event}, **event}
+
+    return complete
+
+
+def _foreign(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A library's line: its words are no name of an event."""
+    error = (event.pop("exc_info", None) or (None, None, None))[1]
+    if error is not None:
+        event.update(error=plain_errors.reason(error), trace=plain_errors.trace(error))
+    return {"message": event.pop("event"), **event, "event": "library"}
+
+
+def _readable(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A trace on lines of its own."""
+    if "trace" in event:
+        event["exception"] = event.pop("trace")
+    return event
+
+
+def _crashed(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> Any:
+    if error is None or not issubclass(kind, Exception):
+        sys.__excepthook__(kind, error or kind(), where)
+    else:
+        _log.error("crashed", error=plain_errors.reason(error), trace=plain_errors.trace(error))

@@ -113,7 +113,7 @@ class KafkaPublisher:
             return
         if not self._failed:
             self._reason = error.str()
-            _log.error("delivery_failed", topic=self._topic, reason=self._reason, further="are counted, not logged")
+            _log.error("delivery_failed", topic=self._topic, reason=self._reason)
         self._failed += 1
 
     def _check_topic(self) -> None:

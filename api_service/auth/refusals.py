@@ -50,14 +50,14 @@ class Refusals:
             if address in window.addresses or len(window.addresses) < _ADDRESSES:
                 window.addresses[address] += 1
             return
-        fields = {"kid": kid, "subject": subject}
         self._log.warning(
             "token_refused",
             reason=reason,
             address=address,
             route=getattr(request.scope.get("route"), "path", ""),
             token_sha256=hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16],
-            **{name: plain(value) for name, value in fields.items() if value is not None},
+            kid=plain(kid),
+            subject=plain(subject),
         )
 
     def _close(self, reason: str) -> None:
@@ -75,6 +75,6 @@ class Refusals:
             )
 
 
-def plain(text: str) -> str:
+def plain(text: str | None) -> str | None:
     """What others chose, so that it can't pass for anything else in a log."""
-    return _UNUSUAL.sub("?", text[:_MOST_CHARACTERS])
+    return None if text is None else _UNUSUAL.sub("?", text[:_MOST_CHARACTERS])

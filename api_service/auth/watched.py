@@ -63,7 +63,7 @@ class Watched(Generic[T]):
         try:
             self.now = self._load(self._file)
         except ConfigurationError as error:
-            self._log.error("file_refused", problem=str(error), kept="what it held before")
+            self._log.error("file_refused", problem=str(error))
         else:
             self._log.info("file_read_again", file=str(self._file))
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 from api_service.problems import unavailable
 from api_service.settings import ApiSettings
 from shared import kafka, log
+from shared.plain_errors import reason
 
 _EVERY_S = 2.0
 _LIMIT_EVERY_S = 60.0
@@ -60,7 +61,10 @@ class Topic:
         while True:
             found = await asyncio.to_thread(self._asked, admin)
             if found != self._trouble:
-                _log.info("kafka_ready") if found is None else _log.warning("kafka_away", problem=found)
+                if found is None:
+                    _log.info("kafka_ready")
+                else:
+                    _log.warning("kafka_away", problem=found)
             self._trouble = found
             await asyncio.sleep(_EVERY_S)
 
@@ -94,5 +98,5 @@ class Topic:
             found = admin.describe_configs([resource], request_timeout=_TIMEOUT_S)[resource]
             return int(found.result(timeout=2 * _TIMEOUT_S)["max.message.bytes"].value)
         except (KafkaException, TimeoutError) as error:
-            _log.warning("topic_limit_unknown", reason=str(error))
+            _log.warning("topic_limit_unknown", reason=reason(error))
             return None

@@ -167,9 +167,10 @@ class Lanes:
             self.delivery.maybe_twice += events
         url = self.endpoints.urls[use.index]
         if self.endpoints.failed(use, time.monotonic(), again.retry_after_s, throttled=again.throttled):
-            # A rate limit is met again and again.
-            say = _log.debug if again.throttled else _log.warning
-            say("endpoint_rests", url=url, reason=again.reason, retry_after=again.retry_after_s)
+            if again.throttled:  # a rate limit is met again and again
+                _log.debug("endpoint_throttled", url=url, reason=again.reason, retry_after_s=again.retry_after_s)
+            else:
+                _log.warning("endpoint_rests", url=url, reason=again.reason, retry_after_s=again.retry_after_s)
         self._change()
 
     def _succeeded(self, use: Use) -> None:

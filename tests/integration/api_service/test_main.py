@@ -69,7 +69,7 @@ def test_sigterm_ends_it_with_0_and_no_token_is_in_the_log(environment: dict[str
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     log = (tmp_path / "log").read_text()
-    assert '"event": "listening"' in log
+    assert '"event": "started"' in log
     assert token not in log
     assert token.split(".")[2] not in log
     assert "opensesame" not in log

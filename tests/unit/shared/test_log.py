@@ -3,21 +3,28 @@
 import json
 import logging
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
 
 from shared import log
+from shared.errors import ConfigurationError
 from shared.settings import ServiceSettings, load
 
 
 @pytest.fixture(autouse=True)
 def root_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers, level, hooks = root.handlers, root.level, (sys.excepthook, threading.excepthook)
     yield
+    logging.captureWarnings(capture=False)
+    sys.excepthook, threading.excepthook = hooks
     root.handlers = handlers
     root.setLevel(level)
+    log._json = False
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, log_format: str) -> None:
@@ -33,25 +40,66 @@ def test_json_has_an_event_a_line_with_service_level_and_time(
     logging.getLogger("theirs").warning("told by a library")
     ours, theirs = map(json.loads, capsys.readouterr().err.splitlines())
     assert (ours["event"], ours["events"], ours["service"], ours["level"]) == ("batch_committed", 3, "test", "info")
+    assert list(ours)[:4] == list(theirs)[:4] == ["timestamp", "level", "service", "event"]
     assert ours["timestamp"].endswith("Z")
-    assert (theirs["event"], theirs["service"], theirs["level"]) == ("told by a library", "test", "warning")
+    assert (theirs["event"], theirs["service"], theirs["level"]) == ("library", "test", "warning")
+    assert (theirs["logger"], theirs["message"]) == ("theirs", "told by a library")
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_traceback_shows_no_variables(
-    log_format: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("whose", ["a thread's", "the process's", "a library's"])
+def test_a_crash_is_a_line_without_variables_or_what_was_sent(
+    whose: str, log_format: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(monkeypatch, log_format)
     password = os.urandom(8).hex()
-    try:
-        log_in(password)
-    except RuntimeError:
-        log.get("ours").exception("failed")
+    if whose == "a thread's":
+        thread = threading.Thread(target=log_in, args=[password])
+        thread.start()
+        thread.join()
+    else:
+        try:
+            log_in(password)
+        except RuntimeError as error:
+            if whose == "the process's":
+                sys.excepthook(type(error), error, error.__traceback__)
+            else:
+                logging.getLogger("asyncio").exception("never retrieved")
     printed = capsys.readouterr().err
+    assert ("library" if whose == "a library's" else "crashed") in printed
     assert "it broke" in printed
     assert "in log_in" in printed
+    assert "KeyError" in printed
     assert password not in printed
 
 
 def log_in(password: str) -> None:
-    raise RuntimeError("it broke") from ValueError(len(password))
+    try:
+        os.environ[password]
+    except KeyError as error:
+        raise RuntimeError("it broke") from error
+
+
+def test_the_last_words_are_a_line_for_machines_and_plain_for_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = ConfigurationError("DB_HOST: is wrong → mend it")
+    configure(monkeypatch, "console")
+    log.last_words(error)
+    assert capsys.readouterr().err == "DB_HOST: is wrong → mend it\n"
+    configure(monkeypatch, "json")
+    log.last_words(error)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["problem"], line["exit_status"]) == ("failed", str(error), 78)
+
+
+def test_pythons_warnings_are_lines_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(monkeypatch, "json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=True)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(capture=False)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["logger"]) == ("library", "py.warnings")
+    assert "DeprecationWarning: old" in line["message"]

@@ -184,5 +184,5 @@ def opened(database: Database, topics: Topics, folder: Path, **settings: object)
 
 
 def _port(service: Service) -> int | None:
-    found = re.search(r"listening.*port\W{1,12}(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", service.output()))
+    found = re.search(r"started.*port\W{1,12}(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", service.output()))
     return int(found[1]) if found else None

@@ -1,0 +1,60 @@
+"""What the API may log; declared here and nowhere else."""
+
+from shared.log_events import LogEvent
+
+EVENTS = (
+    LogEvent(
+        "request_failed", "error", "A fault of ours: the request was answered with 500, or its answer broke off.",
+        "Report it with `plumbline support-bundle`.", ("method", "route", "error", "trace"),
+    ),
+    LogEvent(
+        "request_unserved", "warning", "A request was answered with 503. Of many, five in ten seconds are logged.",
+        "See what doesn't answer: /readyz says so.", ("method", "route", "reason", "address"),
+    ),
+    LogEvent(
+        "requests_unserved", "warning", "The others of those ten seconds, as a sum.", "",
+        ("reason", "count", "seconds", "addresses", "most_from", "most"),
+    ),
+    LogEvent(
+        "token_refused", "warning", "A bearer token was refused. Of many, five in ten seconds for each reason.",
+        "`expired` and `scope` are for whoever uses it to mend; of others ask who sends from there.",
+        ("reason", "address", "route", "token_sha256", "kid", "subject"),
+    ),
+    LogEvent(
+        "tokens_refused", "warning", "The others of those ten seconds, as a sum.",
+        "A flood from one address: keep it out at the proxy, or set RATE_LIMIT_ADDRESS_PER_SECOND.",
+        ("reason", "count", "seconds", "addresses", "most_from", "most"),
+    ),
+    LogEvent(
+        "client_refused", "warning", "Somebody asked for a token with a secret that is wrong. Of many, five likewise.",
+        "A `client_id`: its secret may be being guessed, or it has an old one. None: no such client.",
+        ("reason", "address", "client_id"),
+    ),
+    LogEvent(
+        "clients_refused", "warning", "The others of those ten seconds, as a sum.",
+        "As for `tokens_refused`.", ("reason", "count", "seconds", "addresses", "most_from", "most"),
+    ),
+    LogEvent("file_read_again", "info", "A file of keys or clients changed, and counts as it is now.", "", ("file",)),
+    LogEvent(
+        "file_refused", "error", "It changed to something that can't be used; what it held before counts.",
+        "Do what `problem` says.", ("problem",),
+    ),
+    LogEvent("jwks_changed", "info", "The identity provider has other keys now.", "", ("keys",)),
+    LogEvent(
+        "jwks_not_fetched", "warning", "The identity provider's keys can't be had.",
+        "Do what `problem` says: without keys every token is answered with 503.", ("problem", "keys_kept"),
+    ),
+    LogEvent("kafka_ready", "info", "Kafka and the topic of readings can be used."),
+    LogEvent(
+        "kafka_away", "warning", "They can't: events are answered with 503, and nothing is accepted.",
+        "Do what `problem` says.", ("problem",),
+    ),
+    LogEvent(
+        "topic_limit_unknown", "warning", "Kafka doesn't tell the topic's max.message.bytes; records are sent all the "
+        "same.", "Allow the API's user to describe the topic's configuration.", ("reason",),
+    ),
+    LogEvent(
+        "producer_replaced", "error", "Kafka's client failed for good; the events on their way were answered with "
+        "503, and a new one sends.", "Look at the broker's log.", ("reason",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,46 @@
+"""Errors as text for logs and answers: what went wrong and where, never what was sent to us.
+
+An exception's message may hold input (a key that isn't there, a value that is no number, a row that Postgres refuses).
+So only messages of kinds that can't are told; of others the kind is.
+"""
+
+import traceback
+
+import psycopg
+from confluent_kafka import KafkaException
+
+from shared.errors import PlumblineError
+
+_TELLING = (
+    *(PlumblineError, OSError, RuntimeError, AssertionError, MemoryError),
+    *(TypeError, AttributeError, NameError, ImportError, Warning),
+)
+# Data exceptions and broken constraints: their messages quote values.
+_QUOTING = ("22", "23")
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    kind = type(error).__name__
+    if isinstance(error, psycopg.Error):
+        text = _of_postgres(error)
+    elif isinstance(error, KafkaException):
+        text = error.args[0].str()
+    else:
+        text = str(error) if isinstance(error, _TELLING) else ""
+    return " ".join(text.split()) or kind
+
+
+def _of_postgres(error: psycopg.Error) -> str:
+    """The primary message only: detail and context quote rows. Of a connection that broke, libpq's text."""
+    if error.sqlstate is None:
+        return str(error) if isinstance(error, psycopg.OperationalError) else ""
+    return "" if error.sqlstate.startswith(_QUOTING) else error.diag.message_primary or ""
+
+
+def trace(error: BaseException) -> str:
+    """The places in the code, and the same of its causes, the first one first."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = f"{trace(cause)}\nfrom which came:\n" if cause is not None else ""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{before}{frames}{type(error).__name__}: {reason(error)}"
