@@ -63,7 +63,7 @@ class Fleet:
             return False  # somebody changes stored statistics: the next run goes on
         finally:
             for level in levels.values():
-                self._metrics.fleet_age.labels(level.width).set(time.time() - level.until)
+                self._metrics.fleet(level.width, level.until)
         return any(unfinished(level) for level in levels.values()) and not stop.is_set()
 
     def _extend(self, level: FleetLevel, extension: Extension) -> FleetLevel:

@@ -112,4 +112,4 @@ class Materialiser:
             self._failpoints.hit("aggregation.before_commit")
         self._failpoints.hit("aggregation.after_commit")
         self._metrics.transaction_seconds.labels(window.longest, "closed").observe(time.monotonic() - started)
-        return self._metrics.made("closed", readings, rows)
+        return self._metrics.made("closed", len(devices), readings, rows)

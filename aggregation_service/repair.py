@@ -84,4 +84,4 @@ class Repairer:
         self._failpoints.hit("aggregation.repair.after_commit")
         longest = max(level.width for level in repair.levels)
         self._metrics.transaction_seconds.labels(longest, "late").observe(time.monotonic() - started)
-        return self._metrics.made("late", readings, rows)
+        return self._metrics.made("late", len(devices), readings, rows)

@@ -43,6 +43,7 @@ class Scheduler:
         self._repairer = Repairer(store, team, metrics, failpoints, chunk)
         self._fleet = Fleet(store, metrics, failpoints)
         self.more = False  # work waits that the last run had no room for
+        metrics.expect(settings.levels())
 
     def run(self, stop: threading.Event) -> None:
         """Runs until `stop`; goes on by itself when the database comes back.
@@ -80,11 +81,14 @@ class Scheduler:
         epoch = self._store.take_turn()
         self._metrics.my_turn.set(epoch is not None)
         if epoch is None:
+            self._metrics.rests()
+            self._metrics.database_up.set(1)
             return False
         with self._metrics.run_seconds.time():
             self._work(epoch, (), stop)
             self._store.clear_outbox(_ACKS)
         self._metrics.last_success.set(time.time())
+        self._metrics.database_up.set(1)
         return True
 
     def close(self) -> None:
@@ -127,13 +131,9 @@ class Scheduler:
         self._store.move_watermarks(sorted({*known, *wanted}), self._settings.aggregation_delay_seconds)
 
     def _report(self) -> None:
-        now = time.time()
         for level in self._store.levels():
-            self._metrics.watermark_age.labels(level.width).set(now - (level.watermark or 0))
-            self._metrics.stored_age.labels(level.width).set(now - (level.until or 0))
-        entries, age = backlog_store.backlog(self._store.connection)
-        self._metrics.dirty.set(entries)
-        self._metrics.dirty_age.set(age)
+            self._metrics.stands(level, self._settings.aggregation_delay_seconds)
+        self._metrics.waits(*backlog_store.backlog(self._store.connection))
 
     def _retry_or_stop(self, error: psycopg.Error | TurnLost) -> None:
         self.close()
@@ -148,6 +148,8 @@ class Scheduler:
             ) from error
         self._metrics.failures.inc()
         conflict = (error.sqlstate or "").startswith("40")
+        if not conflict:
+            self._metrics.database_up.set(0)
         _log.warning("conflict" if conflict else "database_away", sqlstate=error.sqlstate, error=str(error).strip())
 
     def _hurry(self, stop: threading.Event, ended: threading.Event) -> None:

@@ -52,7 +52,7 @@ def _auth(parts: Parts) -> APIRouter:
 
 def _query(parts: Parts) -> APIRouter:
     parts.checks["database"] = parts.database.trouble
-    return query.router(parts.database, parts.auth.bearer, parts.settings, parts.direct)
+    return query.router(parts.database, parts.auth.bearer, parts.settings, parts.direct, parts.registry)
 
 
 def _gateway(parts: Parts) -> APIRouter:
@@ -120,6 +120,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
         app.include_router(MODULES[name](parts))
     app.include_router(health.router(parts.checks))
     app.include_router(docs.router(app))
+    parts.metrics.expect(app.routes)
     return Observe(Direct(app, parts.direct, handlers), parts.metrics)
 
 

@@ -1,8 +1,22 @@
 """Metrics of the API service."""
 
+from collections.abc import Iterable
+from itertools import product
+
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.routing import BaseRoute, Route
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+# Series that are there from the start, so that a rate sees the first of each.
+_FAILURES = ("500", "503")
+_REFUSALS = (
+    "missing", "sent_twice_or_in_query", "malformed", "header", "algorithm", "signature", "claims", "issuer",
+    "audience", "expired", "not_yet_valid", "scope",
+)  # fmt: skip
+_ENDED = ("too_many", "malformed", "head_too_large", "head_timeout", "body_timeout", "answer_unread")
 
 
 class Metrics:
@@ -22,7 +36,7 @@ class Metrics:
         )
         self.token_refusals = Counter(
             "plumbline_api_token_refusals_total",
-            "Bearer tokens that were refused, by reason",
+            f"Bearer tokens that were refused, by reason: {', '.join(_REFUSALS)} (which the route needs)",
             ("reason",),
             registry=registry,
         )
@@ -46,6 +60,19 @@ class Metrics:
             ("kind",),
             registry=registry,
         )
+        for reason in _REFUSALS:
+            self.token_refusals.labels(reason)
+        for outcome in ("ok", "failed"):
+            self.jwks_fetches.labels(outcome)
+        for kind in ("unavailable", "timeout"):
+            self.database_failures.labels(kind)
+
+    def expect(self, routes: Iterable[BaseRoute]) -> None:
+        """Failures of these routes are counted from 0 on."""
+        for route in routes:
+            if isinstance(route, Route | APIRoute):
+                for method, status in product(route.methods or (), _FAILURES):
+                    self.requests.labels(method, route.path, status)
 
 
 class ConnectionMetrics:
@@ -53,8 +80,9 @@ class ConnectionMetrics:
         self.open = Gauge("plumbline_api_connections", "Connections of clients that are open", registry=registry)
         self.refused = Counter(
             "plumbline_api_connections_refused_total",
-            "Connections that were ended for what they did, by reason: too_many, malformed, head_too_large, "
-            "head_timeout, body_timeout, answer_unread",
+            f"Connections that were ended for what they did, by reason: {', '.join(_ENDED)}",
             ("reason",),
             registry=registry,
         )
+        for reason in _ENDED:
+            self.refused.labels(reason)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from ingestion_service.catalogue import Catalogue
 from ingestion_service.commit import Committer
+from ingestion_service.lag import LagWatch
 from ingestion_service.loop import Loop
 from ingestion_service.metrics import Metrics
 from ingestion_service.outbox import Outbox
@@ -90,13 +91,16 @@ def run(
         fetch_queue_backoff_ms=10,  # a queue that was full for a moment: by default it is let run dry for a second
     )
     loop = Loop(settings, consumer, topic, writer, relay, Decoder(settings.limits()), metrics)
+    watch = LagWatch(loop.lag, topic.ends, metrics)
     with metrics_server.serve(settings, registry, loop.problems):
         writer.start()
         relay.start()
+        watch.start()
         _log.info("started", topic=topic.name, group=settings.consumer_group, owner=str(owner))
         try:
             loop.run(stop)
         finally:
+            watch.close(0)
             writer.close(_WRITER_STOP_S)
             relay.close(_RELAY_STOP_S)
             try:

@@ -45,6 +45,7 @@ class Span:
     stop: int
     leader_epoch: int | None = None
     records: int = 0
+    first_ms: int = 0  # Kafka's timestamp of the first of them
     persisted: int = 0
     duplicates: int = 0
     conflicts: int = 0
@@ -80,10 +81,16 @@ class Batch:
     groups: list[Group]
     dead: dict[int, DeadLetter] = field(default_factory=dict)  # by position
     known: frozenset[int] = frozenset()  # positions of those of them that were stored before: duplicates
-    newest_ms: int = 0  # Kafka's timestamp of the last record
+    readings: int = 0  # values that its COMMIT stored
+    copy_seconds: float = 0.0  # that the COPY of its rows took
     prepared: Prepared | None = None  # once the ids of all its devices and layouts are known
     edition: int = 0  # of the catalogue that had these ids
     attempted: bool = False  # a COMMIT may have been sent: ask before writing again
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Kafka's timestamp of the record that has waited longest; None: there are no records."""
+        return min((span.first_ms for span in self.spans if span.records), default=None)
 
     def bury(self, position: int, code: str, detail: str) -> None:
         """The record at `position` becomes a dead letter."""
@@ -128,8 +135,11 @@ def assemble(
         stop = max(last, ends.get(number, 0))
         if stop > start:
             slot[mine] = len(spans)
-            epoch = records[mine[-1]].leader_epoch() if len(mine) else None
-            spans.append(Span(claims[number], start, stop, epoch, len(mine)))
+            span = Span(claims[number], start, stop, records=len(mine))
+            if len(mine):
+                span.leader_epoch = records[mine[-1]].leader_epoch()
+                span.first_ms = records[mine[0]].timestamp()[1]
+            spans.append(span)
     if not spans:
         return None
     kept = np.flatnonzero(slot >= 0)
@@ -151,5 +161,4 @@ def _decoded(
     batch = Batch(spans, records, slot, decoded.groups)
     for reject in decoded.rejects:
         batch.bury(reject.position, reject.code, reject.detail)
-    batch.newest_ms = records[-1].timestamp()[1] if records else 0
     return batch

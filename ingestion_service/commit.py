@@ -62,6 +62,7 @@ class Committer:
                     if len(again):
                         found, blocks = True, columns.blocks(rows)
                 _count(batch, rows, duplicates, conflicts)
+                batch.readings = sum(r.values.size for r in rows)
                 late = self._store.write(batch, rows, blocks, pairs)
             except psycopg.Error as error:
                 if is_repeat(error):

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from ingestion_service.batch import Batch, Claim, Record, assemble
 from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.gather import Gatherer
+from ingestion_service.lag import Lag
 from ingestion_service.metrics import Metrics
 from ingestion_service.offsets import Fenced
 from ingestion_service.partitions import Partitions, Reason, misplaced, stops
@@ -48,7 +49,7 @@ class Loop:
         metrics: Metrics,
     ) -> None:
         self._consumer = consumer
-        self._gatherer = Gatherer(consumer, settings)
+        self._gatherer = Gatherer(consumer, settings, metrics)
         self._topic = topic
         self._writer = writer
         self._relay = relay
@@ -56,6 +57,7 @@ class Loop:
         self._metrics = metrics
         self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
         self._partitions = Partitions()
+        self.lag = Lag()
         self._in_flight: deque[tuple[Future[object], Batch | None]] = deque()  # None: a question, not a batch
         self._confirm_at = 0.0
         self._stopping = False
@@ -131,6 +133,7 @@ class Loop:
         if batch is not None:
             self._breaker.check(batch)
             parts.advance(batch)
+            self.lag.read(batch)
             self._in_flight.append((self._writer.submit(batch), batch))
 
     def _on_error(self, error: KafkaError, partition: int | None) -> None:
@@ -166,12 +169,11 @@ class Loop:
     def _committed(self, batch: Batch) -> None:
         """Mirrors the offsets in Kafka for tools that show lag; the truth is in the database."""
         self._relay.wake(len(batch.spans), dead=bool(batch.dead))
+        for span in batch.spans:
+            self.lag.stored(span.claim.partition, span.stop)
         offsets = [TopicPartition(self._topic.name, span.claim.partition, span.stop) for span in batch.spans]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
-            for at in offsets:
-                _, high = self._consumer.get_watermark_offsets(at, cached=True)
-                self._metrics.lag.labels(str(at.partition)).set(max(0, high - at.offset))
         except KafkaException as error:
             _log.debug("mirror_failed", error=str(error))
 
@@ -213,6 +215,8 @@ class Loop:
             if isinstance(future.exception(), Discarded):
                 continue
             claim = claimed(future)
+            if claim is not None:
+                self.lag.stored(number, claim.next_offset)
             if claim is None:
                 self._stop(number, Reason.TOPIC_RECREATED)
             elif misplaced(claim, low, high) and (reason := self._misplaced(claim)):
@@ -286,5 +290,5 @@ class Loop:
         self._writer.end_term()
         self._in_flight.clear()
         self._partitions.reset(assigned)
-        self._metrics.lag.clear()
+        self.lag.reset()
         self._metrics.unaccounted.clear()

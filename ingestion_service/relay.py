@@ -20,11 +20,13 @@ from ingestion_service.outbox import Outbox
 from ingestion_service.settings import IngestionSettings
 from shared import log
 from shared.failpoints import Failpoints
+from shared.topics import ack_topic
 
 DELIVERY_TIMEOUT_MS = 30_000  # the producer's: by then Kafka has a record, or has not
 
 _log = log.get(__name__)
 _AT_ONCE = 2_000  # records in one round
+_OUTCOMES = ("success", *acks.ERROR_OUTCOMES)
 _IDLE_S = 1.0  # look anyway: what an earlier owner left, and what failed before
 
 
@@ -40,6 +42,8 @@ class Relay:
         self._metrics = metrics
         self._failpoints = failpoints
         self._backlog = Backlog(settings.ack_backlog_max, settings.ack_hold_max_seconds, metrics)
+        for topic in (settings.topic_dead_letters, *(ack_topic(settings, name) for name in _OUTCOMES)):
+            metrics.relayed.labels(topic)  # from the start, so that a rate sees the first one
         self._success = _Stream("success acks", self._acks, outbox.close)
         self._others = [_Stream("dead letters", self._dead_letters, outbox.close)]
         self._others += [_Stream(name, partial(self._errors, name), outbox.close) for name in acks.ERROR_OUTCOMES]

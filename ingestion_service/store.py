@@ -1,5 +1,6 @@
 """All of ingestion's SQL: claims, ids, and the one transaction that a batch is."""
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -199,7 +200,9 @@ class Store:
         """
         with self._transaction() as cursor:
             if rows:
+                started = time.monotonic()
                 _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
+                batch.copy_seconds = time.monotonic() - started
             self._failpoints.hit("ingestion.after_copy")
             outbox.bury(cursor, batch)
             offsets.advance(self.connection, batch.spans, self._owner)

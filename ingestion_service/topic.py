@@ -1,18 +1,20 @@
 """Which topic it is that we consume: a name can be deleted and made again, an id can't."""
 
 import time
+from collections.abc import Collection
 from concurrent.futures import Future
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, TopicDescription  # type: ignore[attr-defined]
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription  # type: ignore[attr-defined]
 
 from shared.errors import PlumblineError, Unavailable
 
 _LOOK_EVERY_S = 1.0
+_ENDS_S = 3.0
 
 
 class Topic:
-    """Asks the cluster; for one thread."""
+    """Asks the cluster; for one thread, but for `ends`."""
 
     def __init__(self, admin: AdminClient, name: str) -> None:
         self.name = name
@@ -53,6 +55,16 @@ class Topic:
             if asked.exception() is None:
                 self._known = _identity(asked.result())
         return self._known
+
+    def ends(self, partitions: Collection[int]) -> dict[int, int]:
+        """The offsets that follow the last records of these partitions; any thread may ask.
+
+        Raises:
+            KafkaException: no broker answered for one of them.
+        """
+        wanted = {TopicPartition(self.name, number): OffsetSpec.latest() for number in partitions}  # type: ignore[no-untyped-call]
+        asked = self._admin.list_offsets(wanted, request_timeout=_ENDS_S)
+        return {at.partition: future.result().offset for at, future in asked.items()}
 
     def _describe(self) -> "Future[TopicDescription]":
         return self._admin.describe_topics(TopicCollection([self.name]), request_timeout=5)[self.name]

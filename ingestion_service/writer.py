@@ -55,6 +55,7 @@ class Writer:
         self._idle = threading.Condition()
         self._pending = 0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        metrics.database_up.set_function(lambda: not self.away())
 
     def start(self) -> None:
         """Starts the thread."""
@@ -173,13 +174,14 @@ class Writer:
 
     def _write(self, batch: Batch) -> None:
         again, batch.attempted = batch.attempted, True
-        first_time, known = [dataclasses.replace(span) for span in batch.spans], batch.known
+        spans = [dataclasses.replace(span) for span in batch.spans]
+        first_time = spans, batch.known, batch.readings
         try:
             self._metrics.late.inc(self._committer.commit(batch))
         except Fenced as fenced:
             # A COMMIT whose reply was cut off may have been under way until now: then it is our own that fences us.
             if again and self._store.committed(batch.spans):
-                batch.spans, batch.known = first_time, known
+                batch.spans, batch.known, batch.readings = first_time
                 return
             self._committer.forget()
             self._metrics.fenced.inc()
@@ -187,16 +189,18 @@ class Writer:
             raise
 
     def _count(self, batch: Batch) -> None:
-        events = self._metrics.events
-        for outcome in ("persisted", "duplicates", "conflicts", "dead_letters"):
-            events.labels(outcome.removesuffix("s")).inc(sum(getattr(span, outcome) for span in batch.spans))
+        for outcome, counter in self._metrics.outcomes.items():
+            counter.inc(sum(getattr(span, outcome) for span in batch.spans))
         for span in batch.spans:
             self._metrics.unaccounted.labels(str(span.claim.partition)).set(span.unaccounted)
         for position in batch.dead.keys() - batch.known:
             self._metrics.dead_letters.labels(batch.dead[position].code).inc()
         self._metrics.batch_events.observe(len(batch.records))
-        if batch.newest_ms:
-            self._metrics.end_to_end_seconds.observe(max(0.0, time.time() - batch.newest_ms / 1000))
+        self._metrics.readings.inc(batch.readings)
+        if batch.copy_seconds:
+            self._metrics.copy_seconds.observe(batch.copy_seconds)
+        if (oldest_ms := batch.oldest_ms) is not None:
+            self._metrics.end_to_end_seconds.observe(max(0.0, time.time() - oldest_ms / 1000))
 
 
 def claimed(future: "Future[object]") -> Claim | None:

@@ -119,7 +119,7 @@ def main() -> int:
         if options.http:
             publisher = HttpPublisher(over_http.of(options), settings, metrics, stop)
         else:
-            publisher = KafkaPublisher(settings, stop)
+            publisher = KafkaPublisher(settings, stop, metrics)
         summary: Summary | ReplaySummary
         if recording is None:
             summary = simulate(options, publisher, metrics, stop)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from shared.events import Code
 from simulator.faults import Fault
 from simulator.stream import Sent
 
@@ -19,6 +20,9 @@ class Metrics:
             registry=registry,
         )
         self.records = Counter("simulator_records_sent", "Records handed to the publisher", registry=registry)
+        self.accepted = Counter(
+            "simulator_records_accepted", "Records that Kafka or an API has confirmed", registry=registry
+        )
         self.behind = Gauge(
             "simulator_behind_seconds", "How far the run is behind its schedule, in seconds", registry=registry
         )
@@ -37,6 +41,12 @@ class Metrics:
         self._spool_bytes = Gauge("simulator_spool_bytes", "Bytes of them", registry=registry)
         self._spool_age = Gauge("simulator_spool_age_seconds", "Age of the oldest of them", registry=registry)
         self._before = Sent()
+        for fault in Fault:  # from the start, so that a rate sees the first of each
+            self.events.labels(fault.label)
+        for status in ("2xx", "3xx", "4xx", "5xx", "none"):
+            self.http_requests.labels(status)
+        for code in Code:
+            self.http_rejected.labels(code.value)
 
     def spool(self, events: Callable[[], float], size: Callable[[], float], age_s: Callable[[], float]) -> None:
         """Where the gauges of the spool come from."""

@@ -11,6 +11,7 @@ from shared import kafka, log
 from shared.errors import ConfigurationError, PlumblineError
 from shared.settings import TopicSettings
 from simulator.http.delivery import Delivery
+from simulator.metrics import Metrics
 from simulator.record import Record
 
 _log = log.get(__name__)
@@ -52,8 +53,10 @@ class KafkaPublisher:
         ConfigurationError: the topic doesn't exist.
     """
 
-    def __init__(self, settings: TopicSettings, stop: threading.Event) -> None:
+    def __init__(self, settings: TopicSettings, stop: threading.Event, metrics: Metrics) -> None:
         self._settings = settings
+        self._metrics = metrics
+        self._given = self._told = 0
         self._topic = settings.topic_readings
         self._stop = stop
         self._failed = 0
@@ -66,16 +69,19 @@ class KafkaPublisher:
     def publish(self, records: Sequence[Record]) -> None:
         """Hands records over; blocks while too many are on their way, and gives up on that after a stop."""
         waiting: list[Record] = list(records)
+        self._given += len(waiting)
         while waiting and self._stopping_s() < DRAIN_TIMEOUT_S:
             if len(self._producer) + len(waiting) <= _IN_FLIGHT or not len(self._producer):
                 self._producer.produce_batch(self._topic, waiting, on_delivery=self._delivered)
                 waiting = [record for record in waiting if self._refused(record)]
             self._producer.poll(0.1 if waiting else 0)
         self._failed += len(waiting)
+        self._tell()
 
     def close(self) -> None:
         """Returns once Kafka has acknowledged everything, or raises PlumblineError with what it hasn't."""
         unconfirmed = self._producer.flush(max(1.0, DRAIN_TIMEOUT_S - self._stopping_s()))
+        self._tell()
         if unconfirmed or self._failed:
             reason = self._reason or f"no acknowledgement within {DRAIN_TIMEOUT_S:.0f} s"
             raise PlumblineError(
@@ -90,6 +96,12 @@ class KafkaPublisher:
     @property
     def delivery(self) -> None:
         """Kafka takes everything, or `close` raises."""
+
+    def _tell(self) -> None:
+        """Counts what was confirmed: only failures are reported one by one."""
+        accepted = self._given - self._failed - len(self._producer)
+        self._metrics.accepted.inc(max(0, accepted - self._told))
+        self._told = max(self._told, accepted)
 
     def _stopping_s(self) -> float:
         """How long ago a stop was noticed, in seconds; 0 without one."""

@@ -65,6 +65,7 @@ class Intake:
         self._due = False  # in this turn of the loop
         self._later: asyncio.TimerHandle | None = None
         self.waiting = 0  # events that aren't judged yet
+        metrics.waiting.set_function(lambda: self.waiting)
 
     async def take(self, values: Sequence[bytes], who: Principal) -> Taken:
         """Judges events and returns once Kafka has all that can be taken.
@@ -76,8 +77,11 @@ class Intake:
         self._line.append(request)
         self.waiting += len(values)
         self._schedule()
+        started = time.monotonic()
         await request.delivery.done
-        return self._taken(request)
+        taken = self._taken(request)
+        self._metrics.confirm_seconds.observe(time.monotonic() - started)
+        return taken
 
     def _taken(self, request: _Request) -> Taken:
         delivery, count = request.delivery, len(request.values)

@@ -1,6 +1,10 @@
 """Metrics of the gateway."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.events import Code
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class GatewayMetrics:
@@ -12,9 +16,21 @@ class GatewayMetrics:
             ("outcome",),
             registry=registry,
         )
+        self.waiting = Gauge("plumbline_gateway_events_waiting", "Events that weren't judged yet", registry=registry)
         self.in_flight = Gauge(
             "plumbline_gateway_events_in_flight",
             "Events that were handed to Kafka and not confirmed yet",
+            registry=registry,
+        )
+        self.queue_events = Gauge(
+            "plumbline_gateway_queue_events_max",
+            "GATEWAY_QUEUE_EVENTS: beyond so many events, waiting and in flight, requests are turned away",
+            registry=registry,
+        )
+        self.confirm_seconds = Histogram(
+            "plumbline_gateway_confirm_seconds",
+            "From a request's events in hand to Kafka's confirmation of all of them; of those that it confirmed",
+            buckets=_SECONDS,
             registry=registry,
         )
         self.held_bytes = Gauge(
@@ -32,3 +48,7 @@ class GatewayMetrics:
             ("reason",),
             registry=registry,
         )
+        for outcome in ("accepted", "unconfirmed", "forbidden_device", *Code):
+            self.events.labels(str(outcome))
+        for short in ("bytes", "events", "stalled", "away"):
+            self.busy.labels(short)

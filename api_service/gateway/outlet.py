@@ -60,6 +60,7 @@ class Outlet:
         self._failing = False  # so did the last event
         self._timer: asyncio.TimerHandle | None = None
         metrics.in_flight.set_function(lambda: self._in_flight)
+        metrics.queue_events.set(settings.gateway_queue_events)
         metrics.held_bytes.set_function(lambda: self._bytes)
 
     @asynccontextmanager

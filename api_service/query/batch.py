@@ -15,6 +15,7 @@ from api_service.query import question as questions
 from api_service.query import statistics_store as store
 from api_service.query.answer import Answer
 from api_service.query.memory import Memory, Shape, Shelf
+from api_service.query.metrics import QueryMetrics
 from api_service.query.page import Asked
 from api_service.query.plan import EVER, Micros, Range
 from api_service.query.question import Question, Span
@@ -96,9 +97,15 @@ class Batch:
     """One snapshot's questions."""
 
     def __init__(
-        self, connection: psycopg.AsyncConnection, frame: Frame, memory: Memory, settings: ApiSettings
+        self,
+        connection: psycopg.AsyncConnection,
+        frame: Frame,
+        memory: Memory,
+        settings: ApiSettings,
+        metrics: QueryMetrics,
     ) -> None:
         self._connection, self._frame, self._memory, self._settings = connection, frame, memory, settings
+        self._metrics = metrics
         self._known: dict[str, Named] = {}
         self._costs: dict[int, int] = {}  # of one series, by the id of its span
         self._as_of, self._closed_until = times.micros_of(frame.as_of), frame.closed_until()
@@ -112,6 +119,9 @@ class Batch:
         if new:
             self._memory.layouts |= await store.metrics_of(self._connection, sorted(new))
         works = list(self._begin(tickets))
+        remembered = sum(len(line.rows) for work in works for line in work.lines)
+        self._metrics.remembered.inc(remembered)
+        self._metrics.read.inc(sum(len(work.lines) * work.span.buckets for work in works) - remembered)
         for need in self._needs(works):
             await self._read(need)
         for work in works:

@@ -15,6 +15,7 @@ from api_service.query.answer import Answer
 from api_service.query.batch import Batch, Ticket
 from api_service.query.bulk_store import TooMuch
 from api_service.query.memory import Memory
+from api_service.query.metrics import QueryMetrics
 from api_service.query.question import Question
 from api_service.query.snapshot import snapshot
 from api_service.settings import ApiSettings
@@ -26,11 +27,13 @@ _SNAPSHOTS = 1  # two would hide some waiting, and cost more: their batches are 
 class Desk:
     """One for all requests of a process."""
 
-    def __init__(self, database: Database, settings: ApiSettings) -> None:
-        self._database, self._settings = database, settings
+    def __init__(self, database: Database, settings: ApiSettings, metrics: QueryMetrics) -> None:
+        self._database, self._settings, self._metrics = database, settings, metrics
         self._memory = Memory(None, settings.stats_cache_bytes)
         self._waiting: list[Ticket] = []
         self._working: set[asyncio.Task[None]] = set()
+        metrics.memory_bytes.set_function(lambda: self._memory.size)
+        metrics.waiting.set_function(lambda: len(self._waiting))
 
     async def ask(self, question: Question, who: Principal, media_type: str) -> Answer | None:
         """The answer to a question that names devices; None: it is too large for here, and others would have to wait.
@@ -70,4 +73,4 @@ class Desk:
             frame = await store.frame(connection)
             if frame.server != self._memory.server:
                 self._memory = Memory(frame.server, self._settings.stats_cache_bytes)
-            await Batch(connection, frame, self._memory, self._settings).answer(tickets)
+            await Batch(connection, frame, self._memory, self._settings, self._metrics).answer(tickets)

@@ -12,6 +12,7 @@ from api_service.query import answer, cursor, described, negotiation, page, ques
 from api_service.query import statistics_store as store
 from api_service.query.answer import Answer, respond
 from api_service.query.desk import Desk
+from api_service.query.metrics import QueryMetrics
 from api_service.query.page import Asked, Position
 from api_service.query.question import Question, Span
 from api_service.query.snapshot import snapshot
@@ -22,10 +23,10 @@ ROUTE = "stats"
 _FREE = ("limit", "cursor")
 
 
-def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRouter:
+def router(database: Database, bearer: Bearer, settings: ApiSettings, metrics: QueryMetrics) -> APIRouter:
     """The route of statistics; its endpoint needs the request only."""
     routes = APIRouter(tags=["query"])
-    reader, desk = bearer.require("read:stats"), Desk(database, settings)
+    reader, desk = bearer.require("read:stats"), Desk(database, settings, metrics)
 
     @routes.get("/stats", **described.STATS)
     async def stats(request: Request) -> Response:
@@ -39,6 +40,7 @@ def router(database: Database, bearer: Bearer, settings: ApiSettings) -> APIRout
         found = None
         if position is None and asked.device_ids and not asked.fleet:
             found = await desk.ask(asked, who, media_type)
+        (metrics.walk if found is None else metrics.desk).inc()
         if found is None:
             first = pairs if position is None else position.question
             found = await database.in_time(_walk(database, settings, who, asked, media_type, first, position))

@@ -194,6 +194,7 @@ class Lanes:
             self.delivery.by_endpoint[self.endpoints.urls[use.index]] += settled.accepted
             self.delivery.rejected += settled.rejected
             self.metrics.http_accepted.inc(settled.accepted)
+            self.metrics.accepted.inc(settled.accepted)
             for code, count in settled.rejected.items():
                 self.metrics.http_rejected.labels(code).inc(count)
         for parcel in parcels:

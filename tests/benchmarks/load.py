@@ -7,7 +7,9 @@ from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
+from prometheus_client import CollectorRegistry
 
+from simulator.metrics import Metrics
 from simulator.publisher import KafkaPublisher
 from simulator.record import Record
 from tests.servers import Topics
@@ -109,7 +111,7 @@ def _text(length: int) -> str:
 
 def produce(topics: Topics, chunks: Iterable[list[Record]]) -> int:
     """Publishes all and returns the mean size of a value in bytes."""
-    publisher = KafkaPublisher(topics.settings, threading.Event())
+    publisher = KafkaPublisher(topics.settings, threading.Event(), Metrics(CollectorRegistry()))
     size = count = 0
     for chunk in chunks:
         publisher.publish(chunk)

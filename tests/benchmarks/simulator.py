@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+from prometheus_client import CollectorRegistry
 
 from deploy.local import process
 from shared import kafka, lifecycle
@@ -19,6 +20,7 @@ from shared.errors import PlumblineError
 from shared.settings import TopicSettings, load
 from simulator.faults import FaultPlanner
 from simulator.fleet import Fleet
+from simulator.metrics import Metrics
 from simulator.noise import keys
 from simulator.pacing import CHUNK
 from simulator.publisher import DRAIN_TIMEOUT_S, KafkaPublisher
@@ -51,7 +53,7 @@ def simulated(settings: TopicSettings, events: int) -> float:
     """Seconds to make, encode and deliver so many events, acknowledged by all replicas."""
     stream = Stream(FLEET, FaultPlanner(keys(7, 1), FLEET.devices, 0), seed=7)
     first = FLEET.first_at(1_795_000_000_000_000)
-    publisher = KafkaPublisher(settings, threading.Event())
+    publisher = KafkaPublisher(settings, threading.Event(), Metrics(CollectorRegistry()))
     began = time.perf_counter()
     for number in range(first, first + events, CHUNK):
         publisher.publish(stream.records(number, min(number + CHUNK, first + events)))
