@@ -13,7 +13,7 @@ help: ## show this list
 
 setup: .venv/ready ## build .venv and fetch what the embedded stack needs (Debian packages too when run as root)
 
-.venv/ready: requirements/dev.txt pyproject.toml deploy/local/kafka/pom.xml
+.venv/ready: requirements/dev.txt pyproject.toml deploy/local/kafka/pom.xml deploy/local/setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "$(PYTHON) is $$($(PYTHON) -V 2>/dev/null || echo missing), Python 3.11 or newer is needed → make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \

@@ -11,7 +11,7 @@ from typing import Literal
 import psutil
 import psycopg
 
-from deploy.local import environment, java, packages, ports, prometheus, status
+from deploy.local import environment, java, monitoring, packages, ports, status
 from deploy.local.stack import DEFAULT_PARTS, conninfo
 from shared.errors import PlumblineError
 
@@ -40,7 +40,7 @@ def examine(home: Path) -> list[Finding]:
     return [
         _java(),
         _maven(),
-        _prometheus(),
+        *(_program(name) for name in monitoring.MONITORS),
         disk(shutil.disk_usage(existing).free, home),
         memory(psutil.virtual_memory().available, running=running),
         _clock(values, parts, home),
@@ -67,13 +67,12 @@ def _maven() -> Finding:
     return Finding("kafka jars", "broken", "not fetched yet, and Maven isn't installed", mend)
 
 
-def _prometheus() -> Finding:
-    binary = prometheus.program()
+def _program(name: str) -> Finding:
+    binary = monitoring.program(name)
     if binary:
-        return Finding("prometheus program", "ok", binary)
-    return Finding(
-        "prometheus program", "note", "not installed; the stack runs without it", packages.command("prometheus")
-    )
+        return Finding(f"{name} program", "ok", binary)
+    mend = monitoring.command(name)
+    return Finding(f"{name} program", "note", "not installed; the stack runs without it", mend)
 
 
 def disk(free: int, home: Path) -> Finding:
@@ -137,6 +136,8 @@ def part_finding(part: status.Part, *, known: bool, stack_runs: bool) -> Finding
             return Finding(part.name, "broken", f"isn't ready: {part.problem}")
         case "not answering":
             return Finding(part.name, "broken", f"process {part.pid} doesn't answer at {part.url}", up)
+    if part.problem:
+        return Finding(part.name, "note", f"stopped: {part.problem}", monitoring.command(part.name))
     if stack_runs and known and part.name in DEFAULT_PARTS:
         return Finding(part.name, "broken", "stopped, while other parts of the stack run", up)
     mend = up if stack_runs or part.name not in DEFAULT_PARTS else "plumbline up"

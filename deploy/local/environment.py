@@ -99,8 +99,8 @@ def addresses(ports: Mapping[str, int]) -> dict[str, str]:
                 made["DB_PORT"] = str(port)
             case "api":
                 made |= {"API_HOST": HOST, "API_PORT": str(port), "API_URL": f"http://{HOST}:{port}"}
-            case "prometheus":
-                made["PROMETHEUS_URL"] = f"http://{HOST}:{port}"
+            case "prometheus" | "alertmanager":
+                made[f"{name.upper()}_URL"] = f"http://{HOST}:{port}"
             case _:
                 made[_metrics(name)] = f"http://{HOST}:{port}/metrics"
     return made
@@ -119,7 +119,7 @@ def ports(values: Mapping[str, str]) -> dict[str, int]:
         "api": values.get("API_PORT"),
     }
     for name in DEFAULTS:
-        if name == "prometheus" or name.startswith("metrics-"):
-            variable = "PROMETHEUS_URL" if name == "prometheus" else _metrics(name)
+        if name not in known:
+            variable = _metrics(name) if name.startswith("metrics-") else f"{name.upper()}_URL"
             known[name] = urlsplit(values.get(variable, "")).port
     return {name: int(port) for name, port in known.items() if port}

@@ -18,10 +18,12 @@ DEFAULTS = {
     "postgres": 5432,
     "api": 8000,
     "prometheus": 9090,
+    "alertmanager": 9093,
     "metrics-ingestion": 9101,
     "metrics-aggregation": 9102,
     "metrics-api": 9103,
     "metrics-simulator": 9104,
+    "metrics-node": 9100,
 }
 TRIES = 500
 POLL_S = 0.05

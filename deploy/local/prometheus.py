@@ -1,66 +1,61 @@
-"""Prometheus, where the machine has it: scrapes each service of the stack."""
+"""prometheus.yml of a stack: whom Prometheus scrapes, which rules it has, where its alerts go."""
 
 import json
-import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import psutil
-
-from deploy.local import process, services
 from deploy.local.home import CHECKOUT
-from deploy.local.ports import HOST, Claim
 
-READY_S = 60.0
-
-
-def program() -> str | None:
-    return shutil.which("prometheus")
+RULES = CHECKOUT / "deploy" / "prometheus" / "rules" / "*.yml"
+INTERVAL = "5s"
+# What may be away without anything being wrong: a target only while the stack runs it.
+GUESTS = {"simulator"}
 
 
-def config(targets: Path) -> str:
-    """prometheus.yml: targets come from a file that is read again when it changes, as ports may."""
-    rules = CHECKOUT / "deploy" / "prometheus" / "rules"
-    document = {
-        "global": {"scrape_interval": "5s", "evaluation_interval": "5s"},
-        "rule_files": [str(rules / "*.yml")] if rules.is_dir() else [],
-        "scrape_configs": [{"job_name": "plumbline", "file_sd_configs": [{"files": [str(targets)]}]}],
+def file(home: Path) -> Path:
+    return home / "prometheus.yml"
+
+
+def config(values: Mapping[str, str], running: Collection[str]) -> dict[str, object]:
+    """The document. `running`: the parts that run or are being started.
+
+    A service that was started once stays a target: one that died is a target that is down, which is what alerts are
+    for.
+    """
+    alertmanager = [_target(values["ALERTMANAGER_URL"])] if "alertmanager" in running else []
+    node = [_target(values["METRICS_URL_NODE"])] if "node" in running else []
+    itself = [_target(values["PROMETHEUS_URL"])] if "PROMETHEUS_URL" in values else []
+    return {
+        "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
+        "rule_files": [str(RULES)],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanager}]}]},
+        "scrape_configs": [
+            {"job_name": "plumbline", "static_configs": targets(values, running)},
+            {"job_name": "node", "static_configs": [{"targets": node}]},
+            {"job_name": "prometheus", "static_configs": [{"targets": itself}]},
+        ],
     }
-    return json.dumps(document, indent=2)  # JSON is YAML
 
 
-def targets(values: Mapping[str, str]) -> list[dict[str, object]]:
-    """What to scrape, as Prometheus' file discovery wants it: the services with a METRICS_URL_."""
+def targets(values: Mapping[str, str], running: Collection[str]) -> list[dict[str, object]]:
+    """Plumbline's services, each with its name as the label `service`."""
     found: list[dict[str, object]] = []
-    for name, url in values.items():
-        if name.startswith("METRICS_URL_"):
-            address = url.removeprefix("http://").removesuffix("/metrics")
-            service = name.removeprefix("METRICS_URL_").lower()
-            found.append({"targets": [address], "labels": {"service": service}})
+    for variable, url in values.items():
+        service = variable.removeprefix("METRICS_URL_").lower()
+        if not variable.startswith("METRICS_URL_") or service == "node":
+            continue
+        if service not in GUESTS or service in running:
+            found.append({"targets": [_target(url)], "labels": {"service": service}})
     return found
 
 
-def discover(home: Path, values: Mapping[str, str]) -> None:
-    """Write the targets, at once for a Prometheus that runs."""
-    scratch = home / "prometheus-targets.new"
-    scratch.write_text(json.dumps(targets(values)))
-    scratch.replace(home / "prometheus-targets.json")
+def _target(url: str) -> str:
+    return urlsplit(url).netloc
 
 
-def start(home: Path, binary: str, claim: Claim) -> psutil.Process:
-    """Start it with its data in the home; `wait` says when it answers."""
-    (home / "prometheus.yml").write_text(config(home / "prometheus-targets.json"))
-    argv = [
-        binary,
-        f"--config.file={home / 'prometheus.yml'}",
-        f"--storage.tsdb.path={home / 'prometheus'}",
-        f"--web.listen-address={HOST}:{claim.port}",
-        "--log.level=warn",
-    ]
-    return process.spawn(home, "prometheus", argv, os.environ, keep_open=(claim.lock,))
-
-
-def wait(home: Path, server: psutil.Process, port: int) -> None:
-    url = f"http://{HOST}:{port}/-/ready"
-    process.wait_ready(home, "prometheus", server, lambda: services.answers(url), READY_S)
+def write(home: Path, values: Mapping[str, str], running: Collection[str]) -> None:
+    """Write the document; a Prometheus that runs reads it when it is told to."""
+    scratch = home / "prometheus.yml.new"
+    scratch.write_text(json.dumps(config(values, running), indent=2))  # JSON is YAML
+    scratch.replace(file(home))

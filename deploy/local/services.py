@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +24,7 @@ MODULES = {
     "simulator": "simulator",
 }
 READY_S = 60.0
+PATIENCE_S = 10.0
 # What the API's readiness calls the servers of a stack.
 _SERVERS = {"database": "postgres", "kafka": "kafka"}
 _OTHERS = {f"{role.upper()}_PASSWORD" for role in ROLES.values()}
@@ -45,7 +47,7 @@ def settings(
     sourced = [values, before or {}]
     role = ROLES.get(name)
     own = {"DB_USER": role, "DB_PASSWORD": values[f"{role.upper()}_PASSWORD"]} if role else {}
-    embedded = {"DATABASE_URL": "", "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
+    embedded = {"DATABASE_URL": "", "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT", "JWT_ISSUER": "", "JWT_JWKS_URL": ""}
     stack = {key: value for key, value in {**embedded, **values, **own}.items() if key not in _OTHERS}
     wished = {key for key, value in caller.items() if part and all(value != known.get(key) for known in sourced)}
     wished |= {key.removesuffix("_FILE") for key in wished if key.endswith("_FILE")}
@@ -79,14 +81,30 @@ def start_job(home: Path, name: str, values: Mapping[str, str], arguments: Seque
         )
 
 
-def wait(home: Path, name: str, service: psutil.Process, url: str, servers: Collection[str]) -> None:
-    """Until the service says on `url` that it is ready, or lacks no more than servers that the stack runs without."""
+def wait(home: Path, name: str, service: psutil.Process, url: str, servers: Collection[str]) -> list[str]:
+    """Until the service says on `url` that it is ready, or lacks no more than servers that the stack runs without.
+
+    One that is up and lacks something else, such as a decision about a partition, is left to run after PATIENCE_S;
+    returned is what it lacks then.
+    """
+    patient_until = time.monotonic() + PATIENCE_S
+    last: dict[str, str] = {}
 
     def ready() -> bool:
         found = troubles(url)
-        return found is not None and not any(_SERVERS.get(name) in servers for name in found)
+        if found is None:
+            return False
+        last.clear()
+        last.update({what: text for what, text in found.items() if what not in _SERVERS or _SERVERS[what] in servers})
+        return not last or (not _SERVERS.keys() & last.keys() and time.monotonic() > patient_until)
 
     process.wait_ready(home, name, service, ready, READY_S)
+    return in_words(last)
+
+
+def in_words(lacking: Mapping[str, str]) -> list[str]:
+    """`troubles` for a person, a text each."""
+    return [f"{what}: {detail}" if detail else what for what, detail in lacking.items()]
 
 
 def answers(url: str) -> bool:
@@ -95,7 +113,8 @@ def answers(url: str) -> bool:
 
 
 def troubles(url: str) -> dict[str, str] | None:
-    """What a service on `url` says that it lacks: details by name, none when it is ready. None: it doesn't answer."""
+    """What a service on `url` says that it lacks: details by name, or whole texts without details; none when it is
+    ready. None: it doesn't answer."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  a URL that we made
             return {} if answer.status == 200 else None
@@ -107,15 +126,17 @@ def troubles(url: str) -> dict[str, str] | None:
 
 
 def _named(refusal: urllib.error.HTTPError) -> dict[str, str] | None:
-    """The errors of problem details."""
+    """The errors of the API's problem details, or the problems of the other services."""
     try:
-        return {error["field"]: error["detail"] for error in json.load(refusal)["errors"]}
+        found = json.load(refusal)
+        if "problems" in found:
+            return {str(problem): "" for problem in found["problems"]}
+        return {error["field"]: error["detail"] for error in found["errors"]}
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 def ready_url(name: str, values: Mapping[str, str]) -> str:
-    """Where a service says that it is ready: the API on /readyz, the others by serving their metrics."""
-    if name == "api":
-        return f"{values['API_URL']}/readyz"
-    return values[f"METRICS_URL_{name.upper()}"]
+    """Where a service says whether it is ready: the API beside its routes, the others beside their metrics."""
+    base = values["API_URL"] if name == "api" else values[f"METRICS_URL_{name.upper()}"].removesuffix("/metrics")
+    return f"{base}/readyz"

@@ -3,25 +3,28 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from deploy.local import environment, issuer, kafka, ports, postgres, process, prometheus, services
-from deploy.local.home import locked
+from deploy.local import environment, issuer, kafka, monitoring, ports, postgres, process, prometheus, services
+from deploy.local.home import locked, log_file
 from shared import migrations, topics
 from shared.errors import PlumblineError
 from shared.settings import DatabaseSettings, TopicSettings, load
 
-SERVERS = ("kafka", "postgres", "prometheus")
+MONITORS = tuple(monitoring.MONITORS)
+SERVERS = ("kafka", "postgres", *MONITORS)
 SERVICES = ("ingestion", "aggregation", "api", "simulator")
 PARTS = SERVERS + SERVICES
 DEFAULT_PARTS = tuple(part for part in PARTS if part != "simulator")
 PORTS = {
     "kafka": ("kafka", "kafka-controller"),
     "postgres": ("postgres",),
+    "alertmanager": ("alertmanager",),
+    "node": ("metrics-node",),
     "prometheus": ("prometheus",),
     "api": ("api", "metrics-api"),
     **{name: (f"metrics-{name}",) for name in SERVICES if name != "api"},
@@ -92,9 +95,9 @@ class _Start:
         self.processes: dict[str, psutil.Process] = {}
 
     def run(self, parts: Sequence[str]) -> Outcome:
-        if "prometheus" in parts and prometheus.program() is None:
-            parts = [part for part in parts if part != "prometheus"]
-            self.say("prometheus isn't installed: the stack runs without it (see `plumbline doctor`)")
+        for name in set(monitoring.missing()) & set(parts):
+            self.say(f"{name} isn't installed: the stack runs without it (see `plumbline doctor`)")
+        parts = [part for part in parts if part not in monitoring.missing()]
         for name in parts:
             if name in self.running and not process.healthy(self.running[name]):
                 _stop_part(self.home, name, self.running.pop(name))
@@ -102,7 +105,7 @@ class _Start:
             parts = self._claim_ports(parts)
             environment.write(self.home, self.values)
             issuer.ensure(self.values)
-            prometheus.discover(self.home, self.values)
+            prometheus.write(self.home, self.values, {*parts, *self.running})
             self._servers(parts)
             self._services(parts)
         finally:
@@ -149,8 +152,18 @@ class _Start:
             kafka.wait(self.home, self.processes["kafka"], self._port("kafka"))
         if "kafka" in parts or "kafka" in self.running:
             self._make_topics()
-        if "prometheus" in self.processes:
-            prometheus.wait(self.home, self.processes["prometheus"], self._port("prometheus"))
+        for name in MONITORS:
+            if name in self.started:
+                monitoring.wait(self.home, name, self.processes[name], self.values)
+        self._reload()
+
+    def _reload(self) -> None:
+        """What ran before reads its rules again: a later `up` is how a change of them comes in."""
+        for name in MONITORS:
+            if name in self.running:
+                trouble = monitoring.reload(name, self.running[name][0], self.values)
+                if trouble is not None:
+                    self.say(f"{trouble}. The end of its log:\n{process.last_lines(log_file(self.home, name), 3)}")
 
     def _running(self, name: str) -> psutil.Process | None:
         """The part's process if it runs; else say that it is starting."""
@@ -169,10 +182,8 @@ class _Start:
             return kafka.start(self.home, claims["kafka"], claims["kafka-controller"])
         if name == "postgres":
             return postgres.start(self.home, claims["postgres"], self.values["DB_PASSWORD"], self.options.postgres)
-        binary = prometheus.program()
-        if binary is None:
-            raise PlumblineError("prometheus vanished while the stack was starting")
-        return prometheus.start(self.home, binary, claims["prometheus"])
+        (claim,) = claims.values()
+        return monitoring.start(self.home, name, self.values, claim)
 
     def _migrate(self) -> None:
         passwords = {role: self.values[f"{role.upper()}_PASSWORD"] for role in environment.ROLES.values()}
@@ -192,7 +203,9 @@ class _Start:
         servers = {name for name in SERVERS if name in parts or name in self.running}
         for name in SERVICES:
             if name in parts:
-                services.wait(self.home, name, self.processes[name], services.ready_url(name, self.values), servers)
+                url = services.ready_url(name, self.values)
+                for trouble in services.wait(self.home, name, self.processes[name], url, servers):
+                    self.say(f"{name} isn't ready yet: {trouble}")
 
     def _spawn_service(self, name: str) -> psutil.Process:
         part = self.options.only_part
@@ -223,7 +236,17 @@ def _down(home: Path, parts: Sequence[str], say: Say) -> list[str]:
     if "postgres" in parts:
         postgres.stop(home, [])  # backends that outlived a killed server
     process.collect()
+    _forget_guests(home, set(running) - set(parts))
     return others + known
+
+
+def _forget_guests(home: Path, left: Collection[str]) -> None:
+    """A simulator that was stopped is no target that is down."""
+    values = environment.read(home)
+    server = process.find(home).get("prometheus")
+    if server and "prometheus" in left and process.healthy(server):
+        prometheus.write(home, values, left)
+        monitoring.reload("prometheus", server[0], values)
 
 
 def _stop_part(home: Path, name: str, processes: list[psutil.Process]) -> None:
@@ -237,7 +260,7 @@ def reset(home: Path, say: Say = print) -> None:
     """Stop everything and remove the data, the secrets and the logs: the next `up` starts from nothing."""
     with locked(home):
         _down(home, PARTS, say)
-        for name in ("kafka", "postgres", "postgres.making", "prometheus", "logs"):
+        for name in ("kafka", "postgres", "postgres.making", *MONITORS, "logs"):
             shutil.rmtree(home / name, ignore_errors=True)
         shutil.rmtree(postgres.outside(home), ignore_errors=True)
         for pattern in ("stack.env*", "kafka.properties", "prometheus*", "issuer-*", "postgres.password"):

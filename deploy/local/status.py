@@ -1,8 +1,5 @@
 """What runs of a stack, and whether it answers."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +9,7 @@ from typing import Literal
 import psutil
 import psycopg
 
-from deploy.local import environment, java, kafka, postgres, process, services
+from deploy.local import environment, java, kafka, monitoring, postgres, process, services
 from deploy.local.ports import HOST
 from deploy.local.stack import PARTS, conninfo
 
@@ -41,11 +38,12 @@ def parts(home: Path) -> list[Part]:
 def _part(name: str, values: Mapping[str, str], processes: Sequence[psutil.Process]) -> Part:
     url = address(name, values)
     if not processes:
-        return Part(name, "stopped", None, url, None)
+        absent = name in monitoring.MONITORS and monitoring.program(name) is None
+        return Part(name, "stopped", None, None if absent else url, None, "not installed" if absent else None)
     found = troubles(name, values) if process.healthy(processes) and url is not None else None
     if found is None:
         return Part(name, "not answering", processes[0].pid, url, None)
-    problem = "; ".join(f"{what}: {detail}" for what, detail in found.items()) or None
+    problem = "; ".join(services.in_words(found)) or None
     return Part(name, "not ready" if problem else "running", processes[0].pid, url, _version(name, values), problem)
 
 
@@ -56,7 +54,7 @@ def address(name: str, values: Mapping[str, str]) -> str | None:
     if name == "postgres":
         port = values.get("DB_PORT")
         return f"postgresql://{values['DB_USER']}@{HOST}:{port}/{values['DB_NAME']}" if port else None
-    variable = {"prometheus": "PROMETHEUS_URL", "api": "API_URL"}.get(name, f"METRICS_URL_{name.upper()}")
+    variable = f"{name.upper()}_URL" if name in ("api", "prometheus", "alertmanager") else f"METRICS_URL_{name.upper()}"
     return values.get(variable)
 
 
@@ -66,8 +64,8 @@ def troubles(name: str, values: Mapping[str, str]) -> dict[str, str] | None:
         return {} if kafka.answers(environment.ports(values)["kafka"]) else None
     if name == "postgres":
         return {} if postgres.answers(conninfo(values)) else None
-    if name == "prometheus":
-        return services.troubles(f"{values['PROMETHEUS_URL']}/-/ready")
+    if name in monitoring.MONITORS:
+        return services.troubles(monitoring.ready_url(name, values))
     return services.troubles(services.ready_url(name, values))
 
 
@@ -77,14 +75,6 @@ def _version(name: str, values: Mapping[str, str]) -> str | None:
     if name == "postgres":
         with psycopg.connect(conninfo(values)) as connection:
             return connection.info.parameter_status("server_version")
-    if name == "prometheus":
-        return _prometheus_version(values["PROMETHEUS_URL"])
+    if name in monitoring.MONITORS:
+        return monitoring.version(name, values)
     return version("plumbline")
-
-
-def _prometheus_version(url: str) -> str | None:
-    try:
-        with urllib.request.urlopen(f"{url}/api/v1/status/buildinfo", timeout=2) as answer:  # noqa: S310  our own URL
-            return str(json.load(answer)["data"]["version"])
-    except (urllib.error.URLError, OSError, KeyError, ValueError):
-        return None

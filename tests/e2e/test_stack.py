@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from deploy.local import environment, ports, postgres, process, prometheus, stack
+from deploy.local import environment, monitoring, ports, postgres, process, stack
 from ops import api
 
 SERVERS = "kafka,postgres"
@@ -117,7 +117,7 @@ def test_two_stacks_run_side_by_side_though_they_wish_for_the_same_ports(make_ho
 
 def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_home: Callable[[str], Path]) -> None:
     home = make_home("one")
-    expected = [part for part in stack.DEFAULT_PARTS if part != "prometheus" or prometheus.program()]
+    expected = [part for part in stack.DEFAULT_PARTS if part not in monitoring.missing()]
     assert up(home, None)["started"] == expected
     before, values = pids(home), environment.read(home)
     assert sorted(before) == sorted(expected)
@@ -134,8 +134,9 @@ def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_h
         name: pid for name, pid in before.items() if name != "api"
     }
     assert api.get(values, token, "/devices")["rows"] == [], "the same address, and the token is still good"
-    if "prometheus" in expected:
-        assert process.until(lambda: scraped(values) == {"ingestion", "aggregation", "api"}, 20)
+    if not monitoring.missing():
+        services = {"ingestion", "aggregation", "api"}
+        assert process.until(lambda: targets(values) == dict.fromkeys({*services, "node", "prometheus"}, "up"), 20)
     assert plumbline(home, "reconcile").returncode == 0
     assert plumbline(home, "verify").returncode == 0
     assert plumbline(home, "down").returncode == 0
@@ -152,11 +153,11 @@ def test_an_api_comes_up_without_kafka_and_status_says_that_it_lacks_it(make_hom
     assert environment.read(home)["RECEIPT_KEY"]
 
 
-def scraped(values: Mapping[str, str]) -> set[str]:
-    """The services whose metrics Prometheus has."""
-    url = f"{values['PROMETHEUS_URL']}/api/v1/query?query=up%7Bjob%3D%22plumbline%22%7D%3D%3D1"
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own URL
-        return {row["metric"]["service"] for row in json.load(answer)["data"]["result"]}
+def targets(values: Mapping[str, str]) -> dict[str, str]:
+    """What Prometheus scrapes, by service or job, and how that goes: a simulator that was never started is none."""
+    with urllib.request.urlopen(f"{values['PROMETHEUS_URL']}/api/v1/targets", timeout=5) as answer:  # noqa: S310
+        found = json.load(answer)["data"]["activeTargets"]
+    return {each["labels"].get("service", each["labels"]["job"]): each["health"] for each in found}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -53,6 +53,13 @@ def test_a_whole_stack_is_not_wired_to_another_that_the_shell_knows_of() -> None
     assert env["LOG_LEVEL"] == "debug"
 
 
+def test_nor_to_the_identity_provider_that_the_shell_names() -> None:
+    caller = {"JWT_ISSUER": "https://issuer.example", "JWT_JWKS_URL": "https://issuer.example/keys"}
+    whole, part = (services.settings("api", STACK, caller, part=only) for only in (False, True))
+    assert (whole["JWT_ISSUER"], whole["JWT_JWKS_URL"]) == ("", ""), "or the API would refuse the stack's own tokens"
+    assert {name: part[name] for name in caller} == caller
+
+
 def test_a_secret_in_a_file_takes_the_place_of_the_stacks() -> None:
     caller = {"DB_PASSWORD_FILE": "/run/secret"}
     assert "DB_PASSWORD" not in services.settings("ingestion", STACK, caller, part=True)
@@ -87,7 +94,8 @@ def answering(status: int, body: object) -> Iterator[str]:
     [
         (200, {"status": "ready"}, {}),
         (503, {"errors": [{"field": "kafka", "detail": "away"}]}, {"kafka": "away"}),
-        (503, {"problems": ["something"]}, None),
+        (503, {"ready": False, "problems": ["partition 3 stopped: truncated"]}, {"partition 3 stopped: truncated": ""}),
+        (503, {"other": ["something"]}, None),
         (503, [], None),
         (500, "oops", None),
     ],
@@ -96,6 +104,20 @@ def test_what_a_service_says_that_it_lacks(status: int, body: object, said: dict
     with answering(status, body) as url:
         assert services.troubles(url) == said
         assert services.answers(url) == (status == 200)
+
+
+def test_each_service_is_asked_where_it_says_whether_it_is_ready() -> None:
+    values = {
+        "API_URL": "http://a:1",
+        "METRICS_URL_API": "http://a:2/metrics",
+        "METRICS_URL_INGESTION": "http://i:3/metrics",
+    }
+    assert services.ready_url("api", values) == "http://a:1/readyz"
+    assert services.ready_url("ingestion", values) == "http://i:3/readyz"
+
+
+def test_what_is_lacking_is_said_with_its_name_or_by_itself() -> None:
+    assert services.in_words({"kafka": "away", "partition 3 stopped": ""}) == ["kafka: away", "partition 3 stopped"]
 
 
 def test_one_that_is_not_there_says_nothing() -> None:
