@@ -1,29 +1,47 @@
 /**
  * Decisions of the fleet view on plain data: who is silent, who is late, what is shown in which order.
  *
- * A device: {id, seen: epoch ms of its latest event or null, late: {late, count}: readings of a day, or null: not asked}.
+ * @typedef {object} Device
+ * @property {string} id
+ * @property {number | null} seen  its latest event in milliseconds since 1970; null: none is stored
+ * @property {{late: number, count: number} | null} late  readings of the last day; null: not asked for
+ *
+ * @typedef {object} Choices
+ * @property {string} q  a part of the id, in whatever case
+ * @property {string} silent  as long without an event is silent: "15m"
+ * @property {"all" | "silent"} show
+ * @property {"device" | "silence" | "late"} sort
+ * @property {number} page  from 1 on
  */
+
+import { counted, many, measured } from "./numbers.js";
+import { duration } from "./times.js";
 
 export const PAGE = 50;
 export const SILENT = ["1m", "5m", "15m", "1h", "6h", "24h", "7d"];
-export const SORTS = ["device", "silence", "late"];
 
 const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 };
-const NUMBER = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
-const BY_ID = (a, b) => (a.id < b.id ? -1 : 1);
+const byId = (a, b) => (a.id < b.id ? -1 : 1);
 const ORDERS = {
-  device: BY_ID,
-  silence: (a, b) => (a.seen ?? -Infinity) - (b.seen ?? -Infinity) || BY_ID(a, b),
-  late: (a, b) => share(b) - share(a) || BY_ID(a, b),
+  device: byId,
+  silence: (a, b) => (a.seen ?? -Infinity) - (b.seen ?? -Infinity) || byId(a, b),
+  late: (a, b) => share(b) - share(a) || byId(a, b),
 };
 
-/** Seconds of "90s", "15m", "6h" or "7d"; NaN for anything else. */
+/**
+ * Seconds of "90s", "15m", "6h" or "7d"; NaN for anything else.
+ * @param {string} text
+ */
 export function seconds(text) {
-  const match = /^([1-9]\d{0,5})([smhd])$/.exec(text);
-  return match ? Number(match[1]) * UNITS[match[2]] : NaN;
+  const found = /^([1-9]\d{0,5})([smhd])$/.exec(text);
+  return found ? Number(found[1]) * UNITS[found[2]] : NaN;
 }
 
-/** The choices in the other members of the address' fragment; what can't be read is the default. */
+/**
+ * The choices in the other members of the address' fragment; what can't be read is as by default.
+ * @param {Map<string, string>} extra
+ * @returns {Choices}
+ */
 export function choices(extra) {
   const silent = extra.get("silent") ?? "";
   const page = Number(extra.get("page"));
@@ -31,65 +49,68 @@ export function choices(extra) {
     q: extra.get("q") ?? "",
     silent: Number.isNaN(seconds(silent)) ? "15m" : silent,
     show: extra.get("show") === "silent" ? "silent" : "all",
-    sort: SORTS.includes(extra.get("sort")) ? extra.get("sort") : "silence",
+    sort: Object.hasOwn(ORDERS, extra.get("sort") ?? "") ? extra.get("sort") : "silence",
     page: Number.isInteger(page) && page > 0 ? page : 1,
   };
 }
 
-/** Seconds without an event; Infinity: there never was one; negative: its clock is ahead of the server's. */
+/**
+ * Seconds without an event; Infinity: there never was one; negative: its clock is ahead of the server's.
+ * @param {Device} device
+ * @param {number} now
+ */
 export function silence(device, now) {
-  return device.seen === null ? Infinity : (now - device.seen) / 1000;
+  return device.seen === null ? Infinity : (now - device.seen) / 1_000;
 }
 
-/** The part of its readings that came late; -1: not asked. */
+/**
+ * The part of its readings that came late; -1: not asked for.
+ * @param {Device} device
+ */
 export function share(device) {
   return device.late === null ? -1 : device.late.late / Math.max(1, device.late.count);
 }
 
-/** The devices that the choices leave, in their order: all of them; a page is a slice. */
+/**
+ * The devices that the choices leave, in their order: all of them; a page is a slice.
+ * @param {Device[]} devices
+ * @param {Choices} chosen
+ * @param {number} now
+ */
 export function arranged(devices, chosen, now) {
   const part = chosen.q.toLowerCase();
   const limit = seconds(chosen.silent);
-  const left = devices.filter((device) =>
-    (part === "" || device.id.toLowerCase().includes(part)) &&
-    (chosen.show === "all" || silence(device, now) > limit));
+  const left = devices.filter(
+    (device) =>
+      (part === "" || device.id.toLowerCase().includes(part)) &&
+      (chosen.show === "all" || silence(device, now) > limit),
+  );
   return left.sort(ORDERS[chosen.sort]);
 }
 
-/** "12 s", "3 min", "5 h", "2 d": one unit, rounded down. */
-export function duration(value) {
-  for (const [name, size] of [["d", 86_400], ["h", 3_600], ["min", 60]]) {
-    if (value >= size) return `${Math.floor(value / size)} ${name}`;
-  }
-  return `${Math.max(0, Math.floor(value))} s`;
-}
-
-/** What a reading is shown as. */
-export function number(value) {
-  return NUMBER.format(value);
-}
-
-/** "3.2 %", of a part that isn't 0 at least "< 0.1 %". */
+/**
+ * `3.2 %`; of a part that isn't nothing at least `< 0.1 %`.
+ * @param {number} part
+ */
 export function percent(part) {
-  if (part > 0 && part < 0.001) return "< 0.1 %";
-  return `${(part * 100).toFixed(part > 0 ? 1 : 0)} %`;
+  return part > 0 && part < 0.001 ? "< 0.1 %" : `${measured(Math.round(part * 1_000) / 10)} %`;
 }
 
-/** What is to be known at a glance, in sentences. `left`: the devices that the choices leave. */
+/**
+ * What is to be known at a glance, in sentences.
+ * @param {{devices: Device[], complete: boolean, now: number}} fleet
+ * @param {Device[]} left  those that the choices leave
+ * @param {Choices} chosen
+ */
 export function summary({ devices, complete, now }, left, chosen) {
   const limit = seconds(chosen.silent);
   const silent = devices.filter((device) => silence(device, now) > limit).length;
   const known = left.filter((device) => device.late !== null);
   const late = known.filter((device) => device.late.late > 0).length;
-  const asked = known.length < left.length ? ` of the ${count(known.length)} asked about` : "";
+  const asked = known.length < left.length ? ` of the ${counted(known.length)} asked about` : "";
   return [
-    `${count(devices.length)}${complete ? "" : "…"} ${devices.length === 1 ? "device" : "devices"}`,
-    `${count(silent)} silent for more than ${duration(limit)}`,
-    `${count(late)}${asked} sent late in the last 24 h`,
+    `${many(devices.length, "device")}${complete ? "" : " so far"}`,
+    `${counted(silent)} silent for more than ${duration(limit)}`,
+    `${counted(late)}${asked} sent late readings in the last 24 h`,
   ];
-}
-
-/** 1,234. */
-export function count(value) {
-  return value.toLocaleString("en");
 }

@@ -1,131 +1,128 @@
-/** What the fleet view is made of: the controls, the summary, the table, the pages. */
+/**
+ * What the fleet view is made of: the controls, the summary, the table, its pages.
+ */
 
-import { PAGE, SILENT, count, duration, number, percent, share, silence } from "./fleet-rows.js";
+import { h, write } from "./elements.js";
+import { PAGE, SILENT, percent, share, silence } from "./fleet-rows.js";
+import { counted, measured } from "./numbers.js";
+import { duration } from "./times.js";
 
 const READINGS = 4;
-const COLUMNS = [["device", "Device"], ["silence", "Last event"], [null, "Latest readings"], ["late", "Late in 24 h"]];
+const COLUMNS = [["device", "Device"], ["silence", "Last event"], ["", "Latest readings"], ["late", "Late in 24 h"]];
+const NOBODY =
+  "No device has sent anything that this token may see → send events to POST /ingest, or log in with another token.";
 
-function made(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name in element) element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-function field(label, control) {
-  return made("div", { className: "field" }, made("label", { htmlFor: control.id }, label), control);
-}
-
-function select(id, options) {
-  return made("select", { id }, ...options.map(([value, text]) => made("option", { value }, text)));
-}
-
-/** Builds it all inside `element`. `changed` is told what the user chose, `turned` by how many pages to go on. */
+/**
+ * Builds it all inside `element`.
+ * @param {HTMLElement} element
+ * @param {(choice: Partial<import("./fleet-rows.js").Choices>) => void} changed  told what the person chose
+ * @param {(step: number) => void} turned  told how many pages to go on
+ */
 export function build(element, changed, turned) {
-  const filter = made("input", { id: "fleet-filter", type: "search", spellcheck: false, autocapitalize: "off",
-    autocomplete: "off", placeholder: "Part of the id"});
-  const silent = select("fleet-silent", SILENT.map((text) => [text, text]));
-  const show = select("fleet-show", [["all", "all devices"], ["silent", "silent ones only"]]);
-  const facts = made("p", { id: "fleet-summary", className: "fleet-summary", role: "status" });
-  const body = made("tbody", { role: "rowgroup" });
+  const filter = h("input", {
+    ...{ id: "fleet-filter", type: "search", spellcheck: "false", autocapitalize: "off", autocomplete: "off" },
+    ...{ placeholder: "Part of the id", input: () => changed({ q: filter.value }) },
+  });
+  const silent = select("fleet-silent", SILENT.map((text) => [text, text]), () => changed({ silent: silent.value }));
+  const kinds = [["all", "all devices"], ["silent", "silent ones only"]];
+  const show = select("fleet-show", kinds, () => changed({ show: show.value }));
+  const controls = h("form", { class: "controls", "aria-label": "Which devices", submit: (event) => event.preventDefault() },
+    field("Find", filter, "wide"), field("Silent after", silent), field("Show", show));
+  const facts = h("p", { id: "fleet-summary", class: "fleet-summary", role: "status" });
   const headings = COLUMNS.map(([sort, text]) => heading(sort, text, changed));
-  const head = made("thead", { role: "rowgroup" }, made("tr", { role: "row" }, ...headings));
-  const table = made("table", { className: "fleet-table", role: "table" },
-    made("caption", { className: "sr" }, "Devices with their latest readings"), head, body);
-  const note = made("p", { id: "fleet-note", className: "empty", hidden: true });
-  const before = made("button", { type: "button", id: "fleet-before" }, "Previous");
-  const after = made("button", { type: "button", id: "fleet-after" }, "Next");
-  const place = made("span", { id: "fleet-place" });
-  const pager = made("nav", { className: "pager", ariaLabel: "Pages of the fleet" }, before, place, after);
-  filter.addEventListener("input", () => changed({ q: filter.value }));
-  silent.addEventListener("change", () => changed({ silent: silent.value }));
-  show.addEventListener("change", () => changed({ show: show.value }));
-  before.addEventListener("click", () => turned(-1));
-  after.addEventListener("click", () => turned(1));
-  const controls = made("form", { className: "controls", ariaLabel: "Which devices" },
-    field("Find", filter), field("Silent after", silent), field("Show", show));
-  controls.addEventListener("submit", (event) => event.preventDefault());
+  const body = h("tbody", { role: "rowgroup" });
+  // Roles are told again: as a grid of its own style, on a phone, a table wouldn't be one any more.
+  const table = h("table", { class: "fleet-table", role: "table", hidden: true },
+    h("caption", { class: "sr" }, "Devices with their latest readings"),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...headings)), body);
+  const note = h("p", { id: "fleet-note", class: "empty", hidden: true });
+  const before = h("button", { type: "button", click: () => turned(-1) }, "Previous");
+  const after = h("button", { type: "button", click: () => turned(1) }, "Next");
+  const place = h("span", {});
+  const pager = h("nav", { class: "pager", "aria-label": "Pages of the fleet", hidden: true }, before, place, after);
   element.replaceChildren(controls, facts, table, note, pager);
-  return { filter, silent, show, facts, table, body, headings, note, pager, before, after, place, rows: new Map() };
+  return { filter, silent, show, facts, headings, table, body, note, pager, before, after, place, rows: new Map() };
+}
+
+function field(label, control, kind = "") {
+  return h("div", { class: `field ${kind}` }, h("label", { for: control.id }, label), control);
+}
+
+function select(id, options, change) {
+  return h("select", { id, change }, ...options.map(([value, text]) => h("option", { value }, text)));
 }
 
 function heading(sort, text, changed) {
-  if (sort === null) return made("th", { scope: "col", role: "columnheader" }, text);
-  const button = made("button", { type: "button", className: "quiet" }, text);
-  button.addEventListener("click", () => changed({ sort }));
-  const cell = made("th", { scope: "col", role: "columnheader" }, button);
-  cell.dataset.sort = sort;
-  return cell;
+  if (!sort) return h("th", { scope: "col", role: "columnheader" }, text);
+  const button = h("button", { type: "button", class: "quiet", click: () => changed({ sort }) }, text);
+  return h("th", { scope: "col", role: "columnheader", "data-sort": sort }, button);
 }
 
 /** Brings the controls in line with the address; what is being typed stays as it is. */
 export function choose(parts, chosen) {
   if (document.activeElement !== parts.filter) parts.filter.value = chosen.q;
-  if (![...parts.silent.options].some((option) => option.value === chosen.silent)) {
-    parts.silent.append(made("option", { value: chosen.silent }, chosen.silent));
-  }
+  const known = [...parts.silent.options].some((option) => option.value === chosen.silent);
+  if (!known) parts.silent.append(h("option", { value: chosen.silent }, chosen.silent));
   parts.silent.value = chosen.silent;
   parts.show.value = chosen.show;
   for (const cell of parts.headings) {
     const order = cell.dataset.sort === "device" ? "ascending" : "descending";
-    if (cell.dataset.sort === chosen.sort) cell.ariaSort = order;
-    else cell.ariaSort = null;
+    if (cell.dataset.sort === chosen.sort) cell.setAttribute("aria-sort", order);
+    else cell.removeAttribute("aria-sort");
   }
 }
 
-/** Shows a page of devices. `look`: {now, limit (s of silence), readings: id → {metric: value}, or null: not allowed}. */
+/**
+ * Shows a page of devices.
+ * @param {import("./fleet-rows.js").Device[]} page
+ * @param {{now: number, limit: number, readings: Map<string, Record<string, number>> | null}} look
+ *     `limit`: seconds of silence; `readings`: by device, null: the token may not read them
+ */
 export function show(parts, page, look) {
   const focused = parts.body.contains(document.activeElement) ? document.activeElement : null;
-  const rows = page.map((device) => {
-    const row = parts.rows.get(device.id) ?? empty(device.id);
-    fill(row, device, look);
-    return row;
-  });
+  const rows = page.map((device) => filled(parts.rows.get(device.id) ?? empty(device.id), device, look));
   parts.rows = new Map(page.map((device, place) => [device.id, rows[place]]));
   const same = rows.length === parts.body.rows.length && rows.every((row, place) => row === parts.body.rows[place]);
-  if (!same) parts.body.replaceChildren(...rows);
-  if (!same && focused?.isConnected) focused.focus();
+  if (same) return;
+  parts.body.replaceChildren(...rows);
+  if (focused?.isConnected) focused.focus();
 }
 
 function empty(id) {
-  const cells = COLUMNS.slice(1).map(([, text]) => {
-    const cell = made("td", { role: "cell" });
-    cell.dataset.label = text;
-    return cell;
-  });
-  const link = made("a", {href: `#${new URLSearchParams([["device_id", id], ["live", "1"]])}`}, id);
-  return made("tr", { role: "row" }, made("th", { scope: "row", role: "rowheader" }, link), ...cells);
+  const link = h("a", { href: `#${new URLSearchParams([["device_id", id], ["live", "1"]])}` }, id);
+  const cells = COLUMNS.slice(1).map(([, text]) => h("td", { role: "cell", "data-label": text }));
+  return h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }, link), ...cells);
 }
 
-function fill(row, device, { now, limit, readings }) {
+function filled(row, device, { now, limit, readings }) {
   const [, seen, latest, late] = row.cells;
   const age = silence(device, now);
   row.classList.toggle("silent", age > limit);
   seen.replaceChildren(...since(device, age, age > limit));
-  latest.replaceChildren(...values(readings === null ? null : readings.get(device.id)));
-  late.textContent = device.late === null ? "…" : percent(share(device));
+  latest.replaceChildren(...values(readings && (readings.get(device.id) ?? {}), readings?.has(device.id)));
+  write(late, device.late === null ? "…" : percent(share(device)));
   late.classList.toggle("late", device.late !== null && device.late.late > 0);
-  late.title = device.late === null ? "" : `${device.late.late} of ${device.late.count} readings`;
+  late.title = device.late === null ? "" : `${counted(device.late.late)} of ${counted(device.late.count)} readings`;
+  return row;
 }
 
 function since(device, age, silent) {
-  if (device.seen === null) return ["no events stored"];
-  const text = age < -1 ? `${duration(-age)} ahead` : `${duration(age)} ago`;
-  const time = made("time", { dateTime: new Date(device.seen).toISOString() }, text);
-  time.title = time.dateTime;
-  return silent ? [time, " ", made("span", { className: "badge" }, "silent")] : [time];
+  if (device.seen === null) return ["nothing stored"];
+  const time = new Date(device.seen).toISOString();
+  const text = age < -1 ? `${duration(-age)} ahead of the clock` : `${duration(Math.max(age, 0))} ago`;
+  const badge = silent ? [" ", h("span", { class: "badge" }, "silent")] : [];
+  return [h("time", { datetime: time, title: time }, text), ...badge];
 }
 
-function values(readings) {
-  if (readings === null) return [made("span", { className: "muted" }, "needs read:records")];
-  if (readings === undefined) return [made("span", { className: "muted" }, "…")];
+function values(readings, known) {
+  if (readings === null) return [h("span", { class: "muted" }, "needs read:records")];
   const all = Object.entries(readings);
-  const shown = all.slice(0, READINGS).map(([metric, value]) =>
-    made("span", {className: "reading"}, `${metric} `, made("b", {}, number(value))));
-  return all.length > READINGS ? [...shown, made("span", {className: "muted"}, `+${all.length - READINGS}`)] : shown;
+  const shown = all.slice(0, READINGS);
+  const rest = all.length > READINGS ? `+ ${all.length - READINGS}` : known ? "" : "…";
+  return [
+    ...shown.map(([metric, value]) => h("span", { class: "reading" }, `${metric} `, h("b", {}, measured(value)))),
+    h("span", { class: "muted" }, rest),
+  ];
 }
 
 /** The line under the table: which of how many. */
@@ -134,16 +131,13 @@ export function turn(parts, page, many) {
   parts.pager.hidden = pages === 1;
   parts.before.disabled = page <= 1;
   parts.after.disabled = page >= pages;
-  parts.place.textContent = `${count((page - 1) * PAGE + 1)}–${count(Math.min(many, page * PAGE))} of ${count(many)}`;
+  write(parts.place, `${counted((page - 1) * PAGE + 1)}–${counted(Math.min(many, page * PAGE))} of ${counted(many)}`);
 }
 
 /** The summary's sentences, and what to do if there is nothing to show. */
-export function tell(parts, sentences, nothing) {
-  const text = sentences.join(" · ");
-  if (parts.facts.textContent !== text) parts.facts.textContent = text; // a screen reader says what changes
+export function tell(parts, sentences, { nothing, devices }) {
+  write(parts.facts, sentences.join(" · "));
   parts.table.hidden = nothing;
   parts.note.hidden = !nothing;
-  parts.note.textContent = parts.filter.value === "" && parts.show.value === "all"
-    ? "No device has sent anything that this token may see → send events to POST /ingest, or log in with another token."
-    : "No device is like that → clear the filter, or show all devices.";
+  write(parts.note, devices === 0 ? NOBODY : "No device is like that → clear the filter, or show all devices.");
 }

@@ -82,7 +82,7 @@ export function mount(element, { api, say }) {
     if (fleet.complete) chosen.page = Math.min(chosen.page, Math.max(1, Math.ceil(left.length / PAGE)));
     show(parts, page(left), { now, limit: seconds(chosen.silent), readings: fleet.readings });
     turn(parts, chosen.page, left.length);
-    tell(parts, summary(fleet, left, chosen), fleet.complete && left.length === 0);
+    tell(parts, summary(fleet, left, chosen), { nothing: left.length === 0 && fleet.complete, devices: fleet.devices.length });
   }
 
   /** What was chosen goes to the address, so that it can be shared; it is no new entry of the history. */
