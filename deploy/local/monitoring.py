@@ -141,7 +141,7 @@ def ready_url(name: str, values: Mapping[str, str]) -> str:
 
 
 def page(values: Mapping[str, str], name: str) -> str:
-    """Prometheus' page `alerts`, `rules`, `targets` or `graph` for a person: Debian's build has the classic ones only."""
+    """Prometheus' page `alerts`, `rules`, `targets` or `graph` for a person; Debian has the classic ones only."""
     base = values["PROMETHEUS_URL"]
     classic = f"{base}/classic/{name}"
     return classic if services.answers(classic) else f"{base}/{name}"
