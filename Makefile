@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types browser test faults bench figures screenshots env-example lock
+.PHONY: help setup demo up down status reset doctor lint types browser test faults bench alert-faults figures screenshots docs env-example lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -61,11 +61,17 @@ faults: setup ## every fault at its full length, with a table of what was lost (
 bench: setup ## benchmarks as JSON lines, each beside its limit of the same run (ONLY=latency,memory,…: some of them)
 	@exec $(BIN)/python -m tests.benchmarks $(ONLY)
 
+alert-faults: setup ## faults on a stack with Prometheus: which alert fires, after how long; writes docs/alerts-fired.md (ONLY=…)
+	$(BIN)/python -m tests.alerting $(ONLY)
+
 figures: setup ## measure and draw the pictures of docs/statistics.md again
 	$(BIN)/python -m tests.figures
 
 screenshots: setup browser ## take the pictures of the page and of Prometheus' rules in docs/figures again
 	$(BIN)/python -m tests.browser.pictures
+
+docs: setup ## write the documents again that are made from what the code declares
+	$(BIN)/python -m ops.metrics_doc > docs/metrics.md
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

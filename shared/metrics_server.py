@@ -8,7 +8,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 
 from shared.errors import ConfigurationError
 from shared.settings import ServiceSettings
@@ -33,6 +33,7 @@ def serve(
     if settings.metrics_port == 0:
         yield
         return
+    ProcessCollector(registry=registry)  # memory, CPU, open files, and since when: restarts
     host, port = settings.metrics_host, settings.metrics_port
     try:
         server = make_server(host, port, _app(registry, problems), _Server, _SilentHandler)
