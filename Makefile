@@ -72,6 +72,7 @@ screenshots: setup browser ## take the pictures of the page and of Prometheus' r
 
 docs: setup ## write the documents again that are made from what the code declares
 	$(BIN)/python -m ops.metrics_doc > docs/metrics.md
+	$(BIN)/python -m ops.logs_doc > docs/logs.md
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

@@ -20,6 +20,7 @@ from shared import log
 from shared.db import Fault, backoff_seconds, classify
 from shared.errors import ConfigurationError, PlumblineError
 from shared.failpoints import Failpoints
+from shared.plain_errors import reason
 
 _log = log.get(__name__)
 _GRACE_S = 8.0  # what a statement may still take after SIGTERM
@@ -141,16 +142,16 @@ class Scheduler:
             _log.warning("turn_lost")
             return
         if classify(error) is not Fault.RETRY:
-            reason = str(error).strip().splitlines()[0]
             raise PlumblineError(
-                f"aggregation stopped: Postgres refused with {error.sqlstate}: {reason} "
+                f"aggregation stopped: Postgres refused with {error.sqlstate}: {reason(error)} "
                 "→ check that migrations are up to date (`python -m shared.migrations`) and the role's privileges"
             ) from error
         self._metrics.failures.inc()
-        conflict = (error.sqlstate or "").startswith("40")
-        if not conflict:
+        if (error.sqlstate or "").startswith("40"):
+            _log.warning("run_conflicted", sqlstate=error.sqlstate, error=reason(error))
+        else:
             self._metrics.database_up.set(0)
-        _log.warning("conflict" if conflict else "database_away", sqlstate=error.sqlstate, error=str(error).strip())
+            _log.warning("database_away", sqlstate=error.sqlstate, error=reason(error))
 
     def _hurry(self, stop: threading.Event, ended: threading.Event) -> None:
         """Statements that are still running a while after `stop` are ended, and those that follow them."""

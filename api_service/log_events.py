@@ -8,14 +8,6 @@ EVENTS = (
         "Report it with `plumbline support-bundle`.", ("method", "route", "error", "trace"),
     ),
     LogEvent(
-        "request_unserved", "warning", "A request was answered with 503. Of many, five in ten seconds are logged.",
-        "See what doesn't answer: /readyz says so.", ("method", "route", "reason", "address"),
-    ),
-    LogEvent(
-        "requests_unserved", "warning", "The others of those ten seconds, as a sum.", "",
-        ("reason", "count", "seconds", "addresses", "most_from", "most"),
-    ),
-    LogEvent(
         "token_refused", "warning", "A bearer token was refused. Of many, five in ten seconds for each reason.",
         "`expired` and `scope` are for whoever uses it to mend; of others ask who sends from there.",
         ("reason", "address", "route", "token_sha256", "kid", "subject"),
@@ -25,19 +17,14 @@ EVENTS = (
         "A flood from one address: keep it out at the proxy, or set RATE_LIMIT_ADDRESS_PER_SECOND.",
         ("reason", "count", "seconds", "addresses", "most_from", "most"),
     ),
-    LogEvent(
-        "client_refused", "warning", "Somebody asked for a token with a secret that is wrong. Of many, five likewise.",
-        "A `client_id`: its secret may be being guessed, or it has an old one. None: no such client.",
-        ("reason", "address", "client_id"),
-    ),
-    LogEvent(
-        "clients_refused", "warning", "The others of those ten seconds, as a sum.",
-        "As for `tokens_refused`.", ("reason", "count", "seconds", "addresses", "most_from", "most"),
-    ),
     LogEvent("file_read_again", "info", "A file of keys or clients changed, and counts as it is now.", "", ("file",)),
     LogEvent(
         "file_refused", "error", "It changed to something that can't be used; what it held before counts.",
         "Do what `problem` says.", ("problem",),
+    ),
+    LogEvent(
+        "receipt_key_is_random", "warning", "RECEIPT_KEY isn't set, and there is no signing key to derive one from: "
+        "receipts end with this process, and no other one knows them.", "Do what `problem` says.", ("problem",),
     ),
     LogEvent("jwks_changed", "info", "The identity provider has other keys now.", "", ("keys",)),
     LogEvent(

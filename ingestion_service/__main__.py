@@ -22,6 +22,7 @@ from ingestion_service.writer import Writer
 from shared import db, kafka, lifecycle, log, metrics_server, migrations
 from shared.events import Decoder
 from shared.failpoints import Failpoints
+from shared.plain_errors import reason
 from shared.settings import command_line, load
 from shared.topics import DEAD_LETTER_BYTES
 
@@ -106,7 +107,7 @@ def run(
             try:
                 consumer.close()
             except KafkaException as error:
-                _log.warning("leave_failed", error=str(error))
+                _log.warning("group_not_left", error=reason(error))
             _log.info("stopped")
 
 

@@ -20,7 +20,7 @@ from ingestion_service.relay import Relay
 from ingestion_service.settings import IngestionSettings
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Discarded, Writer, claimed
-from shared import log
+from shared import log, plain_errors
 from shared.errors import PlumblineError
 from shared.events import Decoder
 
@@ -100,7 +100,7 @@ class Loop:
         if self._writer.wait_for_place(_PLACE_S):
             return self._gatherer.gather()
         live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
-        _log.info("paused", partitions=sorted(self._partitions.claims))
+        _log.info("partitions_paused", partitions=sorted(self._partitions.claims))
         self._consumer.pause(live)
         self._metrics.paused.set(len(live))
         came: list[Message] = []
@@ -114,7 +114,7 @@ class Loop:
         still = [t for t in live if t.partition in self._partitions.claims]
         self._consumer.resume(still)
         self._metrics.paused.set(0)
-        _log.info("resumed", partitions=[t.partition for t in still])
+        _log.info("partitions_resumed", partitions=[t.partition for t in still])
         return came
 
     def _take(self, messages: Sequence[Message]) -> None:
@@ -175,7 +175,7 @@ class Loop:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
-            _log.debug("mirror_failed", error=str(error))
+            _log.debug("offsets_not_mirrored", error=plain_errors.reason(error))
 
     def _on_fenced(self, partitions: set[int]) -> None:
         """Nothing in flight counts any more; what is still ours goes on from what the database says."""
@@ -195,7 +195,7 @@ class Loop:
                 low, high = self._watermarks(number)
             except KafkaException as error:
                 self._partitions.put_off(number, time.monotonic() + _CLAIM_RETRY_S)
-                _log.warning("claim_delayed", partition=number, error=error.args[0].str())
+                _log.warning("claim_delayed", partition=number, error=plain_errors.reason(error))
             else:
                 future = self._writer.claim(self._topic.name, number, topic_id, low)
                 self._partitions.claiming[number] = future, low, high

@@ -20,6 +20,7 @@ from ingestion_service.outbox import Outbox
 from ingestion_service.settings import IngestionSettings
 from shared import log
 from shared.failpoints import Failpoints
+from shared.plain_errors import reason, trace
 from shared.topics import ack_topic
 
 DELIVERY_TIMEOUT_MS = 30_000  # the producer's: by then Kafka has a record, or has not
@@ -186,13 +187,13 @@ class _Stream:
                 while self._step():
                     pass
             except (psycopg.OperationalError, KafkaException) as error:
-                self._later("relay_delayed", error)
+                _log.warning("relay_delayed", stream=self._name, error=reason(error))
+                self._later(error)
             except Exception as error:  # noqa: BLE001 what we don't know must not end the acks of all that follows
-                self._later("relay_failed", error)
+                _log.warning("relay_failed", stream=self._name, error=reason(error), trace=trace(error))
+                self._later(error)
 
-    def _later(self, event: str, error: Exception) -> None:
-        reason = error.args[0].str() if isinstance(error, KafkaException) else str(error).strip()
-        _log.warning(event, stream=self._name, error=reason)
+    def _later(self, error: Exception) -> None:
         if isinstance(error, psycopg.Error):
             self._reset()
         self._ending.wait(_IDLE_S)

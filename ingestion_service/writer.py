@@ -18,6 +18,7 @@ from ingestion_service.offsets import Fenced
 from ingestion_service.store import Store
 from shared import db, log
 from shared.errors import PlumblineError
+from shared.plain_errors import reason
 
 _log = log.get(__name__)
 _SILENT_S = 5.0  # a batch usually takes a tenth of a second
@@ -146,7 +147,7 @@ class Writer:
             except psycopg.Error as error:
                 if db.classify(error) is not db.Fault.RETRY:
                     raise PlumblineError(
-                        f"Postgres refuses to go on ({error.sqlstate}: {str(error).strip()}) "
+                        f"Postgres refuses to go on ({error.sqlstate}: {reason(error)}) "
                         "→ mend it and start again; nothing was lost"
                     ) from error
                 attempt += 1
@@ -156,7 +157,11 @@ class Writer:
                 self._metrics.retries.inc()
                 wait = db.backoff_seconds(attempt, random.random())  # noqa: S311
                 _log.warning(
-                    "database_unavailable", attempt=attempt, retry_in_s=round(wait, 2), error=str(error).strip()
+                    "database_away",
+                    attempt=attempt,
+                    retry_in_s=round(wait, 2),
+                    sqlstate=error.sqlstate,
+                    error=reason(error),
                 )
                 self._term_ended.wait(wait)
             else:

@@ -55,7 +55,7 @@ def cut(scene: Scene, at: tuple[bytes, int | None], where: str, times: int) -> V
             proxy.restore()
             scene.healed()
             scene.recovered(10)
-        one.met("database_unavailable")
+        one.met("database_away")
         return one.verdict(f"connection cut {where}")
 
 
@@ -71,7 +71,7 @@ def frozen(scene: Scene, seconds: float) -> Verdict:
         time.sleep(max(0.0, until - time.monotonic()))  # that is the fault
         proxy.thaw()
         scene.healed()
-        one.met("database_unavailable")
+        one.met("database_away")
         return one.verdict(f"network frozen for {seconds:.0f} s")
 
 

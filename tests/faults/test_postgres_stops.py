@@ -38,7 +38,7 @@ def backend_killed(scene: Scene, server: Server, times: int) -> Verdict:
             server.kill_backend_of(scene.database)
             scene.healed()
             scene.recovered()
-        one.met("database_unavailable")
+        one.met("database_away")
         return one.verdict("kill -9 of the backend that writes")
 
 
