@@ -24,7 +24,7 @@ from api_service.limits import RateLimits
 from api_service.metrics import Metrics
 from api_service.middleware import Observe
 from api_service.problems import Problem
-from api_service.query import routes as query
+from api_service.query.routes import Query
 from api_service.settings import ApiSettings
 from api_service.web import routes as web
 from shared.errors import ConfigurationError
@@ -52,7 +52,9 @@ def _auth(parts: Parts) -> APIRouter:
 
 def _query(parts: Parts) -> APIRouter:
     parts.checks["database"] = parts.database.trouble
-    return query.router(parts.database, parts.auth.bearer, parts.settings, parts.direct, parts.registry)
+    made = Query(parts.database, parts.auth.bearer, parts.settings, parts.registry)
+    parts.opened.append(made.opened)
+    return made.router(parts.direct)
 
 
 def _gateway(parts: Parts) -> APIRouter:

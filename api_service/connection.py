@@ -15,6 +15,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from api_service.corked import Corked
+from api_service.endless import ENDLESS, Endless
 from api_service.metrics import ConnectionMetrics
 from api_service.problems import MEDIA_TYPE, Problem, unavailable
 
@@ -114,6 +115,8 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         self._keep_alive = False
         super().shutdown()
+        if self._endless() is not None:
+            self.transport.close()
 
     def check(self, now: float) -> None:
         """Ends the connection if it has waited too long; to be called some times a second. `now`: monotonic seconds."""
@@ -121,7 +124,9 @@ class Connection(HttpToolsProtocol):
         if unsent == 0 or unsent < self._unsent:
             self._taken_at = now
         self._unsent = unsent
-        if unsent and now - self._taken_at >= self._bounds.unread_s:
+        endless = self._endless()
+        overrun = endless is not None and endless.too_slow
+        if overrun or (unsent and now - self._taken_at >= self._bounds.unread_s):
             self._metrics.refused.labels("answer_unread").inc()
             self.transport.abort()
         if self.transport.is_closing():
@@ -156,6 +161,10 @@ class Connection(HttpToolsProtocol):
     def _is_whole(self) -> bool:
         """Whether the head of the current request has come; a request was made of it."""
         return self.cycle is not None and self.cycle.scope is self.scope
+
+    def _endless(self) -> Endless | None:
+        """What there is to know of the current answer, if it has no end."""
+        return None if self.cycle is None else cast("Endless | None", self.cycle.scope.get(ENDLESS))
 
     def _phase(self) -> Phase:
         if self._ending:

@@ -8,6 +8,10 @@ EVENTS = (
         "Report it with `plumbline support-bundle`.", ("method", "route", "error", "trace"),
     ),
     LogEvent(
+        "stream_failed", "error", "A fault of ours: what /stats/stream listens to can't be looked at; it is tried "
+        "again.", "Report it with `plumbline support-bundle`.", ("error", "trace"),
+    ),
+    LogEvent(
         "token_refused", "warning", "A bearer token was refused. Of many, five in ten seconds for each reason.",
         "`expired` and `scope` are for whoever uses it to mend; of others ask who sends from there.",
         ("reason", "address", "route", "token_sha256", "kid", "subject"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_service.endless import ENDLESS
 from api_service.metrics import Metrics
 from shared import log
 from shared.plain_errors import reason, trace
@@ -32,6 +33,8 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if ENDLESS in scope:  # how long the client stays says nothing of us
+                    self._count(scope, status, time.perf_counter() - started)
                 message["headers"] = _with_ours(message.get("headers", ()))
             await send(message)
 
@@ -43,7 +46,8 @@ class Observe:
                 "request_failed", method=method, route=_route(scope), error=reason(error), trace=trace(error)
             )
         finally:
-            self._count(scope, status, time.perf_counter() - started)
+            if ENDLESS not in scope:
+                self._count(scope, status, time.perf_counter() - started)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         method, route = scope["method"], _route(scope)

@@ -1,6 +1,6 @@
-"""Metrics of the questions for statistics."""
+"""Metrics of the query module."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class QueryMetrics:
@@ -26,4 +26,20 @@ class QueryMetrics:
         )
         self.waiting = Gauge(
             "plumbline_api_questions_waiting", "Questions that wait for their turn at the desk", registry=registry
+        )
+
+
+class StreamMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.listeners = Gauge("plumbline_api_stream_listeners", "Open answers of /stats/stream", registry=registry)
+        self.dropped = Counter(
+            "plumbline_api_stream_dropped_total",
+            "Listeners of /stats/stream that were dropped as they didn't read what waited for them",
+            registry=registry,
+        )
+        self.round_seconds = Histogram(
+            "plumbline_api_stream_round_seconds",
+            "Time in seconds to look for changes of all questions that are listened to, once each",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+            registry=registry,
         )

@@ -42,7 +42,7 @@ def operations(door: Door) -> list[APIOperation[Any, Any, Any, Any]]:
     schema = schemathesis.openapi.from_url(f"{door.client.base_url}/openapi.json")
     found = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
     assert len(found) == len(door.routes)
-    return found
+    return [operation for operation in found if operation.path != "/stats/stream"]  # it would read without end
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
