@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 from deploy.local import packages
 from shared.errors import PlumblineError
@@ -59,6 +59,14 @@ class Visitor:
     def expect(self, pattern: str) -> None:
         """What the test brings about itself: a refusal, a server that is away."""
         self._expected.append(re.compile(pattern))
+
+    def enter(self, token: str, view: str = "") -> Page:
+        """Opens a view, logs in with a token, and returns the page."""
+        self.page.goto(f"/{view}")
+        self.page.locator("#token").fill(token)
+        self.page.locator("#token").press("Enter")
+        expect(self.page.locator("#logout")).to_be_visible()
+        return self.page
 
     @property
     def troubles(self) -> list[str]:
