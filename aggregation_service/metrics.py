@@ -49,6 +49,7 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.width = Gauge("aggregation_level_seconds", "Width of the level's buckets.", ["level"], registry=registry)
         self.watermark_age = Gauge(
             "aggregation_watermark_age_seconds", "Behind the clock: buckets before are closed.", ["level"],
             registry=registry,
@@ -119,6 +120,7 @@ class Metrics:
 
     def stands(self, level: Level, delay_seconds: float) -> None:
         """Where a level is. The clock goes on by itself: whoever asks while a run hangs hears the truth."""
+        self.width.labels(level.width).set(level.width)
         late = level.width + delay_seconds
         for step, moment, age in (
             ("close", level.watermark, self.watermark_age), ("store", level.until, self.stored_age)
@@ -139,7 +141,7 @@ class Metrics:
 
     def rests(self) -> None:
         """Another process has the turn: it tells how things stand."""
-        for gauge in (self.watermark_age, self.stored_age, self.overdue, self.fleet_age):
+        for gauge in (self.width, self.watermark_age, self.stored_age, self.overdue, self.fleet_age):
             gauge.clear()
         self.waits(0, 0.0)
         self.fleet_stale.set(0)

@@ -58,6 +58,7 @@ class Loop:
         self._breaker = CircuitBreaker(settings.dead_letter_limit_consecutive, settings.dead_letter_limit_percent)
         self._partitions = Partitions()
         self.lag = Lag()
+        metrics.topic_partitions.set_function(lambda: topic.partitions)
         self._in_flight: deque[tuple[Future[object], Batch | None]] = deque()  # None: a question, not a batch
         self._confirm_at = 0.0
         self._stopping = False

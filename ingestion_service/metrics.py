@@ -75,6 +75,10 @@ class Metrics:
             registry=registry,
         )
         self.owned = Gauge("ingestion_owned_partitions", "Partitions that this process owns.", registry=registry)
+        self.topic_partitions = Gauge(
+            "ingestion_topic_partitions", "Partitions that the topic has: all of them should be owned.",
+            registry=registry,
+        )  # fmt: skip
         self.paused = Gauge(
             "ingestion_paused_partitions", "Partitions that wait for the database, paused.", registry=registry
         )

@@ -19,6 +19,7 @@ class Topic:
     def __init__(self, admin: AdminClient, name: str) -> None:
         self.name = name
         self._admin = admin
+        self.partitions = 0  # that it had when it was last looked at
         self._known: str | None = None
         self._asked: Future[TopicDescription] | None = None
         self._ask_at = 0.0
@@ -29,8 +30,7 @@ class Topic:
         Raises:
             KafkaException: no broker answered.
         """
-        self._known = _identity(self._describe().result(timeout=10))
-        return self._known
+        return self._learn(self._describe().result(timeout=10))
 
     def check(self) -> None:
         """Raises PlumblineError when there is no such topic."""
@@ -53,7 +53,7 @@ class Topic:
             asked, self._asked = self._asked, None
             self._ask_at = time.monotonic() + _LOOK_EVERY_S
             if asked.exception() is None:
-                self._known = _identity(asked.result())
+                self._learn(asked.result())
         return self._known
 
     def ends(self, partitions: Collection[int]) -> dict[int, int]:
@@ -66,9 +66,9 @@ class Topic:
         asked = self._admin.list_offsets(wanted, request_timeout=_ENDS_S)
         return {at.partition: future.result().offset for at, future in asked.items()}
 
+    def _learn(self, description: TopicDescription) -> str:
+        self._known, self.partitions = str(description.topic_id), len(description.partitions)
+        return self._known
+
     def _describe(self) -> "Future[TopicDescription]":
         return self._admin.describe_topics(TopicCollection([self.name]), request_timeout=5)[self.name]
-
-
-def _identity(description: TopicDescription) -> str:
-    return str(description.topic_id)
