@@ -24,6 +24,7 @@ SERVICES: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
         api_service.metrics.ConnectionMetrics,
         api_service.gateway.metrics.GatewayMetrics,
         api_service.query.metrics.QueryMetrics,
+        api_service.query.metrics.StreamMetrics,
     ),
     "simulator": (simulator.metrics.Metrics,),
 }
