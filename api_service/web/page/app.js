@@ -1,7 +1,7 @@
 /**
- * The wiring: session → view → requests → rows → chart, legend, table.
+ * The wiring: session → view → requests → rows → charts, legend, table.
  *
- * The fleet view is a module of its own, `fleet.js`:
+ * The fleet view is a module of its own, `fleet.js`, loaded when it is first looked at:
  *
  *     export function mount(element, {api, go, say}) → {open(view), close()}
  *
@@ -16,3 +16,77 @@
  *   `view.extra`: a Map of the fragment's other members, which the fleet view may use for its own (q, sort, …).
  * - `close()`: it is hidden: stop asking.
  */
+
+import { Address } from "./address.js";
+import { Api } from "./api.js";
+import { byId, write } from "./elements.js";
+import { login } from "./login.js";
+import { themeSwitch } from "./palette.js";
+import { Pipeline } from "./pipeline.js";
+import { Session } from "./session.js";
+import { Statistics } from "./statistics.js";
+import { format } from "./view.js";
+
+function say(text, kind = "") {
+  byId("status").dataset.kind = text ? kind : "";
+  write(byId("status"), text);
+}
+
+const session = new Session();
+const api = new Api(session, say);
+const pipeline = new Pipeline(api);
+const address = new Address(show);
+const statistics = new Statistics({ api, say, address });
+const go = (view) => address.go(view);
+let fleet = null;
+
+/** Shows what the address says, to those who are logged in. */
+async function show(view) {
+  const name = view.name;
+  for (const each of ["statistics", "fleet"]) {
+    byId(each).hidden = each !== name;
+    if (each === name) byId(`nav-${each}`).setAttribute("aria-current", "page");
+    else byId(`nav-${each}`).removeAttribute("aria-current");
+  }
+  if (name === "statistics") byId("nav-statistics").href = format(view);
+  document.title = `${title(view)}Plumbline`;
+  if (!session.open) return;
+  if (name === "statistics") {
+    fleet?.close();
+    statistics.open(view);
+    return;
+  }
+  statistics.close();
+  fleet ??= (await import("./fleet.js")).mount(byId("fleet"), { api, go, say });
+  if (address.view.name === "fleet" && session.open) fleet.open(address.view);
+}
+
+function title(view) {
+  if (view.name === "fleet") return "Fleet – ";
+  const names = [...view.devices, ...view.metrics];
+  return names.length ? `${names.join(", ")} – ` : "";
+}
+
+session.listen(() => {
+  if (session.open) {
+    byId("main").hidden = false;
+    say("");
+    pipeline.start();
+    show(address.view);
+    return;
+  }
+  pipeline.stop();
+  statistics.close();
+  fleet?.close();
+  say("");
+  if (session.why) return; // what is on the screen stays
+  byId("main").hidden = true;
+  byId("pipeline").hidden = true;
+  statistics.clear();
+  byId("fleet").replaceChildren();
+  fleet = null;
+});
+
+login(session);
+themeSwitch(byId("theme"), () => statistics.redraw());
+show(address.view);

@@ -1,0 +1,106 @@
+/**
+ * How fresh and how exact what is shown is, and which lines are drawn.
+ */
+
+import { MOST_PANELS } from "./chart.js";
+import { byId, h, svg, write } from "./elements.js";
+import { bound, counted, many } from "./numbers.js";
+import { summary } from "./rows.js";
+import { duration, written } from "./times.js";
+import { percentileNames, shown } from "./view.js";
+
+const STATES = { live: "live", reconnecting: "reconnecting", "": "not live", "logged out": "logged out" };
+
+export class Facts {
+  #freshness = byId("freshness");
+  #exactness = byId("exactness");
+  #shown = byId("shown");
+  #state = h("b", { class: "state", role: "status" });
+  #asOf = h("span");
+  #onShow;
+  #answer = null;
+  #structure = "";
+
+  /** @param {(show: string) => void} onShow */
+  constructor(onShow) {
+    this.#onShow = onShow;
+    this.#freshness.replaceChildren(this.#state, this.#asOf);
+    setInterval(() => this.#tick(), 1_000);
+  }
+
+  /** @param {"" | "live" | "reconnecting" | "logged out"} state */
+  state(state) {
+    this.#state.dataset.state = state;
+    write(this.#state, STATES[state]);
+  }
+
+  clear() {
+    this.#answer = null;
+    this.#structure = "";
+    this.#exactness.replaceChildren();
+    this.#shown.replaceChildren();
+    write(this.#asOf, "");
+    this.#freshness.hidden = true;
+  }
+
+  /**
+   * @param {import("./view.js").View} view
+   * @param {{as_of: string, bucket: string, tz: string}} answer
+   * @param {import("./rows.js").Row[]} rows
+   * @param {number} metrics  how many there are
+   */
+  draw(view, answer, rows, metrics) {
+    // Between two clocks: how old an answer is counts from when it was here.
+    if (answer.as_of !== this.#answer?.as_of) this.#arrived = performance.now();
+    this.#answer = { as_of: answer.as_of, tz: view.tz, bucket: answer.bucket };
+    this.#freshness.hidden = false;
+    this.#tick();
+    this.#exact(summary(rows), metrics);
+    this.#toggles(view);
+  }
+
+  #arrived = 0;
+
+  #tick() {
+    if (!this.#answer) return;
+    const { as_of: asOf, tz, bucket } = this.#answer;
+    const age = (performance.now() - this.#arrived) / 1_000;
+    write(this.#asOf, `as of ${written(Math.floor(Date.parse(asOf) / 1_000) * 1_000, tz)} ${tz}${age < 5 ? "" : `, ${duration(age)} ago`} · buckets of ${bucket}`);
+  }
+
+  #exact(total, metrics) {
+    const parts = [];
+    const part = (text, title, kind = "") => parts.push(h("span", { title, class: kind }, text));
+    if (total.rows) {
+      if (total.sketches === 0) part("exact", "All percentiles are those of the readings themselves.", "good");
+      else part(`${total.sketches === total.rows ? "sketch" : `${many(total.sketches, "sketch").replace("sketchs", "sketches")} of ${counted(total.rows)}`}, rank error ≤ ${bound(total.maxRankError)}`, "max_rank_error: how far off a percentile's rank can be; count, min, max and avg are exact.");
+      part(total.open ? `${counted(total.open)} of ${many(total.rows, "bucket")} not final` : "all final", "A bucket is final when it is over, aggregated, and nothing late waits to be added.", total.open ? "open" : "");
+      part(`${counted(total.late)} late`, "Readings that came after their bucket was first aggregated; they are counted.", total.late ? "late" : "");
+      part(many(total.readings, "reading"), "How many readings these statistics are of.");
+      if (metrics > MOST_PANELS) part(`${MOST_PANELS} of ${metrics} metrics drawn`, "Choose those to draw.", "open");
+    }
+    this.#exactness.replaceChildren(...parts);
+  }
+
+  /** One switch for each kind of line, and the key of the marks. */
+  #toggles(view) {
+    const drawn = shown(view);
+    const names = ["band", "avg", ...percentileNames(view)];
+    const structure = JSON.stringify([names, [...drawn]]);
+    if (structure === this.#structure) return;
+    this.#structure = structure;
+    const focused = document.activeElement?.dataset?.line;
+    const toggle = (name) => () => this.#onShow(names.filter((each) => drawn.has(each) !== (each === name)).join(",") || "none");
+    const buttons = names.map((name) => h("button", { type: "button", "data-line": name, "aria-pressed": String(drawn.has(name)), click: toggle(name) }, name === "band" ? "min–max" : name));
+    this.#shown.replaceChildren(...buttons, mark("late", "late readings"), mark("open", "not final"));
+    buttons.find((button) => button.dataset.line === focused)?.focus();
+  }
+}
+
+function mark(kind, text) {
+  const picture = {
+    late: [svg("path", { d: "M6 2l5 8H1z" })],
+    open: [svg("path", { d: "M0 8L8 0M0 12L12 0M4 12L12 4" })],
+  }[kind];
+  return h("span", { class: `mark-key ${kind}` }, svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" }, ...picture), text);
+}

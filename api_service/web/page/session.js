@@ -1,0 +1,61 @@
+/**
+ * Who is logged in: a token in this tab's memory, and nowhere else.
+ */
+
+/** The token, and who wants to know when there is another or none. */
+export class Session {
+  #token = "";
+  #listeners = [];
+  /** Why the last one ended; "" while one lasts or before the first. */
+  why = "";
+
+  get token() {
+    return this.#token;
+  }
+
+  get open() {
+    return this.#token !== "";
+  }
+
+  /** @param {string} token */
+  begin(token) {
+    this.#token = token.trim().replace(/^Bearer\s+/i, "");
+    this.why = "";
+    this.#tell();
+  }
+
+  /**
+   * @param {string} why  what to tell the person; "": they ended it themselves
+   * @param {string} [token]  only if it is still this one that is used
+   */
+  end(why, token = this.#token) {
+    if (!this.open || token !== this.#token) return;
+    this.#token = "";
+    this.why = why;
+    this.#tell();
+  }
+
+  /** @param {() => void} listener  called after each begin and end */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  #tell() {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/**
+ * Whose token it is, for showing only: nothing is decided by it.
+ * @param {string} token
+ * @returns {string} "" where it doesn't say
+ */
+export function subject(token) {
+  try {
+    const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+    const bytes = Uint8Array.from(atob(part), (character) => character.charCodeAt(0));
+    return String(JSON.parse(new TextDecoder().decode(bytes)).sub ?? "");
+  } catch {
+    return ""; // an opaque token is as good
+  }
+}

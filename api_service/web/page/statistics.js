@@ -1,0 +1,241 @@
+/**
+ * The statistics view: what its window holds is asked for once, then followed; charts, legend, table and facts show it.
+ */
+
+import { ApiError } from "./api.js";
+import { Charts, MOST_PANELS } from "./chart.js";
+import { Controls } from "./controls.js";
+import { Devices } from "./devices.js";
+import { byId } from "./elements.js";
+import { Empty } from "./empty.js";
+import { Facts } from "./facts.js";
+import { Legend } from "./legend.js";
+import { Outlets } from "./outlets.js";
+import { Rows } from "./rows.js";
+import { follow } from "./stream.js";
+import { Table } from "./table.js";
+import { back, dragged, extent, rfc3339, widened } from "./times.js";
+import { asks, moves, parameters, percentileNames, shown } from "./view.js";
+import { read } from "./window.js";
+
+// Late readings may change any bucket of the window, the stream tells of the newest ones: the rest is asked for again.
+const REFRESH_MS = 60_000;
+
+export class Statistics {
+  #api;
+  #say;
+  #address;
+  #rows = new Rows();
+  #asking = new AbortController();
+  #metrics = new Map();
+  /** @type {import("./view.js").View} */
+  #view;
+  #answer = null;
+
+  /**
+   * @param {{api: import("./api.js").Api, say: (text: string, kind?: string) => void, address: import("./address.js").Address}} parts
+   */
+  constructor({ api, say, address }) {
+    this.#api = api;
+    this.#say = say;
+    this.#address = address;
+    const change = (members) => address.go({ ...this.#view, ...members });
+    this.#charts = new Charts(byId("chart"), {
+      onZoom: (from, to) => this.#zoom(from, to),
+      onWiden: () => this.#widen(),
+      onPoint: (moment, byKey) => this.#point(moment, byKey),
+    });
+    this.#controls = new Controls(change);
+    const elements = { input: byId("device"), list: byId("device-list"), chips: byId("devices") };
+    this.#devices = new Devices(elements, api, {
+      onAdd: (device) => change({ devices: [...this.#view.devices, device], group: "device" }),
+      onRemove: (device) => change({ devices: this.#view.devices.filter((each) => each !== device), group: "device" }),
+      say,
+    });
+    this.#facts = new Facts((show) => change({ show }));
+    this.#empty = new Empty(byId("empty"), api, change);
+    this.#outlets = new Outlets(api, say);
+  }
+
+  #charts;
+  #controls;
+  #devices;
+  #facts;
+  #empty;
+  #outlets;
+  #legend = new Legend(byId("legend"));
+  #table = new Table(byId("table"), byId("pager"));
+
+  /** @param {import("./view.js").View} view */
+  open(view) {
+    this.close();
+    this.#view = view;
+    this.#controls.draw(view, this.#known());
+    this.#devices.draw(columns(view));
+    this.#outlets.draw(view);
+    if (!asks(view)) {
+      this.clear();
+      this.#empty.start(this.#asking.signal);
+      return;
+    }
+    const window = extent(view.from, view.to, Date.now());
+    if (window) this.#charts.window(...window);
+    this.#load(view, this.#asking.signal);
+  }
+
+  /** It isn't looked at any more: stops asking. */
+  close() {
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    this.#facts.state("");
+  }
+
+  /** Forgets what is shown. */
+  clear() {
+    this.#rows.replace([]);
+    this.#answer = null;
+    this.#charts.draw([]);
+    this.#legend.draw([], null);
+    this.#table.draw([], [], "UTC");
+    this.#facts.clear();
+    this.#busy(false);
+  }
+
+  /** Draws again what is there, in other colours. */
+  redraw() {
+    if (this.#answer) this.#draw();
+    if (this.#view) this.#devices.draw(columns(this.#view));
+  }
+
+  async #load(view, signal) {
+    this.#busy(true);
+    this.#learn(view, signal);
+    try {
+      const answer = await read(this.#api, parameters(view), signal);
+      this.#take(answer);
+      this.#say(answer.cut ? `These are the first ${answer.rows.length} rows: choose fewer metrics, less time or a wider bucket for all.` : "");
+      this.#busy(false);
+      if (view.live && moves(view)) await this.#follow(view, answer, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#failed(error);
+    }
+  }
+
+  #failed(error) {
+    if (!(error instanceof ApiError)) throw error;
+    this.#busy(false);
+    this.#facts.state(error.status === 401 ? "logged out" : "");
+    if (error.status === 401) return; // the log-in says it
+    this.#say(error.text, "error");
+    this.#empty.refused(error);
+    if (![403, 422].includes(error.status)) this.clear();
+  }
+
+  /** Two things at once, until the view is another one: the stream, and now and then the whole window. */
+  async #follow(view, answer, signal) {
+    const timer = setInterval(() => this.#refresh(view, signal), REFRESH_MS);
+    signal.addEventListener("abort", () => clearInterval(timer));
+    const told = { onStats: (event) => this.#changed(view, event), onState: (state) => this.#facts.state(state) };
+    const asked = parameters({ ...view, bucket: answer.bucket }).filter(([name]) => name !== "from");
+    try {
+      await follow(this.#api, asked, told, signal);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #refresh(view, signal) {
+    try {
+      const answer = await read(this.#api, parameters(view), signal, this.#answer.etag);
+      if (answer) this.#take(answer);
+    } catch (error) {
+      // The stream says what is wrong, if it is.
+      if (!signal.aborted && !(error instanceof ApiError)) throw error;
+    }
+  }
+
+  #take(answer) {
+    this.#answer = answer;
+    this.#rows.replace(answer.rows);
+    this.#draw();
+    this.#controls.draw(this.#view, this.#known());
+  }
+
+  #changed(view, event) {
+    const length = back(view.from);
+    const now = Date.parse(event.as_of);
+    const from = length === null ? Date.parse(this.#answer.from) : now - length;
+    this.#rows.merge(event);
+    this.#rows.trim(from);
+    this.#answer = { ...this.#answer, as_of: event.as_of, from: rfc3339(from), to: rfc3339(now) };
+    this.#draw();
+  }
+
+  #draw() {
+    const view = this.#view;
+    const [from, to] = [Date.parse(this.#answer.from), Date.parse(this.#answer.to)];
+    const metrics = this.#rows.metrics();
+    const percentiles = percentileNames(view);
+    const common = { percentiles, shown: shown(view), from, to, tz: view.tz };
+    this.#drawings = metrics.slice(0, MOST_PANELS).map((metric) => ({ ...common, panel: this.#rows.panel(metric, columns(view)) }));
+    const rows = this.#rows.newestFirst();
+    this.#empty.rows(view, rows.length, this.#metrics);
+    this.#charts.draw(this.#drawings);
+    this.#legend.draw(this.#drawings, this.#charts.moment ?? null);
+    this.#facts.draw(view, this.#answer, rows, metrics.length);
+    // The chart is on the screen before the table is made.
+    cancelAnimationFrame(this.#later);
+    this.#later = requestAnimationFrame(() => this.#table.draw(rows, percentiles, view.tz));
+  }
+
+  #drawings = [];
+  #later = 0;
+
+  #point(moment, byKey) {
+    if (!this.#drawings.length) return;
+    const said = this.#legend.point(moment);
+    if (byKey) byId("readout").textContent = said;
+  }
+
+  #zoom(from, to) {
+    const [start, end] = dragged(from, to);
+    this.#address.go({ ...this.#view, from: rfc3339(start), to: rfc3339(end), live: false }, "zoom");
+  }
+
+  /** Back out of a zoom; where there was none, twice the window. */
+  #widen() {
+    if (this.#address.reason === "zoom") return history.back();
+    const length = back(this.#view.from);
+    if (length !== null && moves(this.#view)) return this.#address.go({ ...this.#view, from: `-${length / 500}s` });
+    if (!this.#answer) return undefined;
+    const [from, to] = widened(Date.parse(this.#answer.from), Date.parse(this.#answer.to), Date.now());
+    return this.#address.go({ ...this.#view, from: rfc3339(from), to: rfc3339(to) });
+  }
+
+  /** Which metrics the devices have, to choose from: asked for beside the statistics, once. */
+  async #learn(view, signal) {
+    const unknown = view.devices.filter((device) => !this.#metrics.has(device));
+    const answers = unknown.map((device) => this.#api.get(`/devices/${encodeURIComponent(device)}`, [], { signal }));
+    const known = await Promise.allSettled(answers);
+    known.forEach(({ value }) => value && this.#metrics.set(value.device_id, value));
+    if (!signal.aborted && unknown.length) {
+      this.#controls.draw(this.#view, this.#known());
+      if (this.#answer) this.#empty.rows(view, this.#rows.size, this.#metrics);
+    }
+  }
+
+  #known() {
+    const ofDevices = this.#view.devices.flatMap((device) => this.#metrics.get(device)?.metrics ?? []);
+    return [...new Set([...ofDevices, ...this.#rows.metrics()])];
+  }
+
+  #busy(busy) {
+    byId("chart").setAttribute("aria-busy", String(busy));
+  }
+}
+
+/** @returns {(string | null)[]} whom a view compares; null: all together */
+function columns(view) {
+  return view.group === "none" ? [null] : view.devices;
+}
