@@ -66,6 +66,7 @@ _UNITS = {
     "plumbline_api_database_failures_total": "requests",
     "plumbline_api_jwks_fetches_total": "requests",
     "plumbline_api_questions_waiting": "questions",
+    "plumbline_api_stream_dropped_total": "listeners",
     "plumbline_api_token_refusals_total": "tokens",
     "plumbline_api_tokens_issued_total": "tokens",
     "plumbline_gateway_busy_total": "requests",
