@@ -1,9 +1,11 @@
 """What Kafka holds, as the operator's commands ask it."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import TopicDescription  # type: ignore[attr-defined]
@@ -24,7 +26,7 @@ class Held:
 
 
 class Broker:
-    """Asks for offsets; never reads a record and joins no group."""
+    """Asks for offsets, and reads single records; joins no group and commits nothing."""
 
     def __init__(self, consumer: Consumer, settings: TopicSettings) -> None:
         self._consumer, self._settings = consumer, settings
@@ -69,6 +71,35 @@ class Broker:
             }
         except KafkaException as error:
             raise kafka.unavailable(self._settings, error) from None
+
+    def offsets_at(self, partitions: Sequence[Partition], when: datetime) -> dict[Partition, int]:
+        """The offset of each partition's first record of this time or later; the end where there is none."""
+        asked = [TopicPartition(topic, number, int(when.timestamp() * 1_000)) for topic, number in partitions]
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout=TIMEOUT_S) if asked else []
+        except KafkaException as error:
+            raise kafka.unavailable(self._settings, error) from None
+        ends = self.watermarks([(each.topic, each.partition) for each in found if each.offset < 0])
+        return {
+            (each.topic, each.partition): each.offset if each.offset >= 0 else ends[each.topic, each.partition][1]
+            for each in found
+        }
+
+    def written_at(self, places: Mapping[Partition, int], within_s: float) -> dict[Partition, datetime]:
+        """When Kafka got the first record from each of these offsets on; only of those that came within the time."""
+        found: dict[Partition, datetime] = {}
+        self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in places.items()])
+        deadline = time.monotonic() + within_s
+        try:
+            while len(found) < len(places) and time.monotonic() < deadline:
+                for message in self._consumer.consume(1_000, 0.1):
+                    kind, milliseconds = message.timestamp()
+                    if message.error() is None and kind:
+                        partition = (message.topic() or "", message.partition() or 0)
+                        found.setdefault(partition, datetime.fromtimestamp(milliseconds / 1_000, UTC))
+        finally:
+            self._consumer.unassign()
+        return found
 
 
 def _described(asked: "Future[TopicDescription]") -> TopicDescription | None:

@@ -52,8 +52,13 @@ def progress(as_json: bool) -> Callable[[str], None]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output; times are RFC 3339, what else JSON lacks is printed as text."""
-    sys.stdout.write(json.dumps(value, indent=2, default=_json) + "\n")
+    """One JSON document on standard output, as `json_text` has it."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """Times are RFC 3339, what else JSON lacks is printed as text."""
+    return json.dumps(value, indent=indent, default=_json)
 
 
 def _json(value: Any) -> str:
@@ -72,7 +77,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     for name in rows[0]:
         table.add_column(name, overflow="fold", justify="right" if _numeric(rows[0][name]) else "left")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(cell(value) for value in row.values()))
     console().print(table)
 
 
@@ -80,6 +85,7 @@ def _numeric(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _cell(value: Any) -> Text:
+def cell(value: Any) -> Text:
+    """A table's cell, in the colour of the state that it names."""
     shown = "" if value is None else str(value)
     return Text(shown, style=COLOURS.get(shown, ""))

@@ -1,12 +1,11 @@
-"""plumbline up, down, status, reset: the embedded stack."""
+"""plumbline up, down, reset: the embedded stack."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from deploy.local import environment, home, stack, status
-from ops.console import Json, Yes, print_json, print_rows, progress
+from ops.console import Json, Yes, print_json, progress
 
 Only = Annotated[str, typer.Option(help=f"Parts, separated by commas: {', '.join(stack.PARTS)}.")]
 
@@ -15,7 +14,6 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command(epilog="Example: plumbline up --only kafka,postgres,ingestion")(up)
     app.command(epilog="Example: plumbline down --only ingestion")(down)
-    app.command("status", epilog="Example: plumbline status --json")(show_status)
     app.command(epilog="Example: plumbline reset --yes")(reset)
 
 
@@ -43,15 +41,6 @@ def down(only: Only = "", as_json: Json = False) -> None:
         print_json({"stopped": stopped})
     elif not stopped:
         print("nothing was running")
-
-
-def show_status(as_json: Json = False) -> None:
-    """Show what runs, whether it answers and what it lacks; exit status 1 unless all that was started is ready."""
-    found = status.parts(home.default())
-    print_rows([asdict(part) for part in found], as_json)
-    started = [part for part in found if part.url and part.name in stack.DEFAULT_PARTS]
-    if not started or any(part.state != "running" for part in started):
-        raise typer.Exit(1)
 
 
 def reset(

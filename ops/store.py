@@ -132,6 +132,12 @@ def newest_event(connection: Connection, since: datetime) -> datetime | None:
     return newest
 
 
+def now(connection: Connection) -> datetime:
+    """The database's clock."""
+    moment: datetime = connection.execute("SELECT clock_timestamp() AS now").fetchall()[0]["now"]
+    return moment
+
+
 def offsets(connection: Connection) -> dict[tuple[str, int], int]:
     """Each partition's next offset, by topic and partition."""
     rows = connection.execute("SELECT topic, partition, next_offset FROM kafka_offsets").fetchall()

@@ -44,7 +44,7 @@ def up(home: Path, only: str | None = SERVERS) -> dict[str, Any]:
 
 def pids(home: Path) -> dict[str, int]:
     shown = json.loads(plumbline(home, "status", "--json").stdout)
-    return {part["name"]: part["pid"] for part in shown if part["state"] == "running"}
+    return {part["name"]: part["pid"] for part in shown["parts"] if part["state"] == "running"}
 
 
 def leftovers(home: Path) -> list[psutil.Process]:
@@ -147,7 +147,7 @@ def test_an_api_comes_up_without_kafka_and_status_says_that_it_lacks_it(make_hom
     home = make_home("one")
     assert up(home, "postgres,api")["started"] == ["postgres", "api"]
     shown = plumbline(home, "status", "--json")
-    [found] = [part for part in json.loads(shown.stdout) if part["name"] == "api"]
+    [found] = [part for part in json.loads(shown.stdout)["parts"] if part["name"] == "api"]
     assert (found["state"], found["problem"].partition(":")[0]) == ("not ready", "kafka")
     assert shown.returncode == 1
     assert environment.read(home)["RECEIPT_KEY"]
