@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types browser test faults bench alert-faults figures screenshots docs env-example lock
+.PHONY: help setup demo up down status reset doctor lint types browser test faults bench alert-faults figures screenshots docs dashboards panels env-example lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -73,6 +73,12 @@ screenshots: setup browser ## take the pictures of the page and of Prometheus' r
 docs: setup ## write the documents again that are made from what the code declares
 	$(BIN)/python -m ops.metrics_doc > docs/metrics.md
 	$(BIN)/python -m ops.logs_doc > docs/logs.md
+
+dashboards: setup ## write grafana/dashboards/*.json again from their builder
+	$(BIN)/python -m grafana.builder
+
+panels: setup ## ask what every panel asks of a real stack, and write the answers into docs/dashboards.md
+	$(BIN)/python -m tests.dashboards
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

@@ -1,0 +1,165 @@
+"""The door: who asks what, how fast it is answered, what is refused."""
+
+from grafana.builder.board import Board, Row, choice
+from grafana.builder.panels import Limits, number, series, spread
+from grafana.builder.queries import over_time, quantiles
+from grafana.builder.queries import spread as counted
+
+_OF = '{route=~"$route"}'
+FAILED = (
+    '(sum(rate(plumbline_api_requests_total{status=~"5.."}[5m])) or vector(0))'
+    " / (sum(rate(plumbline_api_requests_total[5m])) > 0) or vector(0)"
+)
+
+
+def board() -> Board:
+    route = choice(
+        "route",
+        "Route",
+        "label_values(plumbline_api_requests_total, route)",
+        "metrics",
+        everything=".*",
+        says="Templates of routes, as in docs/api.md; empty: no such route.",
+    )
+    return Board(
+        "api",
+        "Plumbline / API",
+        "The door: who asks what, how fast it is answered, what is refused.",
+        [_now(), _requests(), _latency(), _refused(), _inside()],
+        [route],
+    )
+
+
+def _now() -> Row:
+    return Row("Now", [
+        number(
+            "Requests",
+            "Answered a second, all routes.",
+            over_time("sum(rate(plumbline_api_requests_total[$__rate_interval]))"),
+            unit="reqps",
+        ),
+        number(
+            "Errors of ours",
+            "Share of answers of the last five minutes with a status of 500 or more. Normally 0.",
+            over_time(FAILED),
+            unit="percentunit",
+            limits=Limits(0.001, 0.01),
+        ),
+        number(
+            "p99",
+            "Of requests, but for streams, which take as long as their reader wants.",
+            quantiles("plumbline_api_request_seconds", where='{route!="/stats/stream"}')[1],
+            unit="s",
+            limits=Limits(0.5, 1),
+        ),
+        number(
+            "Connections",
+            "Of clients that are open.",
+            over_time("sum(plumbline_api_connections)"),
+            unit="none",
+        ),
+        number(
+            "Refused tokens",
+            "A second. A sudden crowd of one reason: a key was rotated, a clock is wrong, or somebody tries.",
+            over_time("sum(rate(plumbline_api_token_refusals_total[$__rate_interval]))"),
+            unit="reqps",
+        ),
+        number(
+            "Database failures",
+            "Requests of the last five minutes that Postgres could not serve. Normally 0.",
+            over_time("sum(increase(plumbline_api_database_failures_total[5m]))"),
+            unit="none",
+            limits=Limits(look=1),
+        ),
+    ])  # fmt: skip
+
+
+def _requests() -> Row:
+    return Row("Requests", [
+        series(
+            "Requests by route",
+            "Answered a second, by the template of the route.",
+            over_time(f"sum by (route) (rate(plumbline_api_requests_total{_OF}[$__rate_interval]))", "{{route}}"),
+            unit="reqps",
+        ),
+        series(
+            "Requests by status",
+            "4xx: the client's mistake, and the answer says which. 5xx: ours, or a server of ours is away.",
+            over_time(f"sum by (status) (rate(plumbline_api_requests_total{_OF}[$__rate_interval]))", "{{status}}"),
+            unit="reqps",
+            stacked=True,
+        ),
+    ])  # fmt: skip
+
+
+def _latency() -> Row:
+    return Row("Latency", [
+        series(
+            "p50 and p99 by route",
+            "From a request's head to its answer's end.",
+            quantiles("plumbline_api_request_seconds", by="route", where=_OF),
+            unit="s",
+        ),
+        spread(
+            "Latency, spread",
+            "All chosen routes together, each request counted.",
+            counted("plumbline_api_request_seconds", where=_OF),
+            unit="s",
+        ),
+    ])  # fmt: skip
+
+
+def _refused() -> Row:
+    return Row("What was refused", [
+        series(
+            "Tokens refused, by reason",
+            "missing and expired are everyday. signature, issuer, algorithm: somebody's token isn't for us.",
+            over_time("sum by (reason) (rate(plumbline_api_token_refusals_total[$__rate_interval]))", "{{reason}}"),
+            unit="reqps",
+            width=8,
+        ),
+        series(
+            "Connections ended, by reason",
+            "For what they did: too many of one address, a head or body that never ends, an answer that nobody reads.",
+            over_time(
+                "sum by (reason) (rate(plumbline_api_connections_refused_total[$__rate_interval]))", "{{reason}}"
+            ),
+            unit="cps",
+            width=8,
+        ),
+        series(
+            "Database failures, by kind",
+            "unavailable: it can't be reached, the client hears 503. timeout: a question took too long.",
+            over_time("sum by (kind) (rate(plumbline_api_database_failures_total[$__rate_interval]))", "{{kind}}"),
+            unit="reqps",
+            width=8,
+        ),
+    ])  # fmt: skip
+
+
+def _inside() -> Row:
+    return Row("Tokens and keys", [
+        series(
+            "Tokens issued",
+            "That the built-in issuer signed.",
+            over_time("sum(rate(plumbline_api_tokens_issued_total[$__rate_interval]))", "issued"),
+            unit="cps",
+            width=8,
+        ),
+        series(
+            "Fetches of the identity provider's keys",
+            "Only with an external issuer. One an hour or so; failed ones are tried again, known keys stay good.",
+            over_time("sum by (outcome) (increase(plumbline_api_jwks_fetches_total[$__rate_interval]))", "{{outcome}}"),
+            unit="none",
+            width=8,
+        ),
+        series(
+            "Age of the identity provider's keys",
+            "Since they came last; 0: never, as without an external issuer.",
+            over_time(
+                "max(time() - (plumbline_api_jwks_fetched_timestamp_seconds > 0)) or vector(0)", "since the last fetch"
+            ),
+            unit="s",
+            width=8,
+        ),
+    ])  # fmt: skip

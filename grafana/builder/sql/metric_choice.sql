@@ -1,0 +1,1 @@
+SELECT name FROM metrics ORDER BY name LIMIT 20

@@ -1,0 +1,1 @@
+SELECT count(*) FROM latest_events WHERE ts < now() - ${silent:sqlstring}::interval
