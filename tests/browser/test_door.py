@@ -4,6 +4,7 @@ import json
 
 from playwright.sync_api import Page, expect
 
+from api_service.auth.claims import LEEWAY_S
 from tests.browser.chromium import Visitor
 from tests.browser.site import Site
 
@@ -100,7 +101,7 @@ def test_a_token_that_may_not_read_statistics_says_so(visitor: Visitor, served: 
 
 def test_a_token_that_expires_asks_again_and_what_is_shown_stays(visitor: Visitor, served: Site) -> None:
     visitor.expect(REFUSED)
-    page = visitor.enter(served.token(lifetime_s=4), f"{VIEW}&live=1")
+    page = visitor.enter(served.token(lifetime_s=6 - LEEWAY_S), f"{VIEW}&live=1")
     expect(page.locator("#chart canvas")).to_be_visible()
     expect(page.locator("#login-error")).to_contain_text("Log in again", timeout=30_000)
     expect(page.locator("#chart canvas")).to_be_visible()

@@ -11,7 +11,6 @@ from tests.browser.site import Site, now
 from tests.integration.api_service.warehouse import MICROS
 
 AWAY = r"ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|status of 503"
-COUNT, LATE = 3, -3  # columns of the table
 
 
 def count_of(page: Page, start: int) -> str:
@@ -55,17 +54,27 @@ def test_new_events_come_without_a_reload(visitor: Visitor, served: Site) -> Non
 
 
 def test_what_comes_late_changes_its_bucket_and_is_marked(visitor: Visitor, served: Site) -> None:
-    page = visitor.enter(served.token(), "#device_id=boiler-2&metric=temperature&from=-6h&bucket=1h&live=1")
+    """The newest buckets at once, by the stream; older ones within a minute."""
+    page = visitor.page
+    page.clock.install()
+    visitor.enter(served.token(), "#device_id=boiler-2&metric=temperature&from=-6h&bucket=1h&live=1")
     expect(page.locator("#freshness")).to_contain_text("live")
-    hour = now() // 3_600 * 3_600 - 2 * 3_600
-    row = page.locator(count_of(page, hour))
-    expect(row.locator(".late")).to_have_count(0)
+    hour = now() // 3_600 * 3_600
+    newest, older = (page.locator(count_of(page, hour - ago * 3_600)) for ago in (1, 3))
+    expect(newest).to_be_visible()
+    expect(page.locator("#table td.late")).to_have_count(0)
+    late(served, hour - 3_600 + 61, 2)
+    expect(newest.locator("td.late")).to_have_text("2")
+    late(served, hour - 3 * 3_600 + 61, 3)
+    page.clock.fast_forward(61_000)
+    expect(older.locator("td.late")).to_have_text("3")
+    expect(page.locator("#exactness")).to_contain_text(re.compile("late"))
+
+
+def late(site: Site, second: int, count: int) -> None:
+    """Events of boiler-2 that come after their bucket was stored."""
     readings = {"temperature": 70.0, "pressure": 2.0}
-    served.warehouse.add_late(
-        [("boiler-2", (hour + 61) * MICROS, readings), ("boiler-2", (hour + 62) * MICROS, readings)]
-    )
-    expect(row.locator(".late")).to_have_text("2")
-    expect(page.locator("#exactness")).to_contain_text(re.compile(r"\b2\b.*late"))
+    site.warehouse.add_late([("boiler-2", (second + number) * MICROS, readings) for number in range(count)])
 
 
 def test_the_stream_goes_on_after_the_server_was_away(visitor: Visitor, running_again: Site) -> None:
