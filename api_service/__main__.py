@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from prometheus_client import CollectorRegistry
 
+from api_service import trace_ids
 from api_service.app import create_app
 from api_service.server import create_server
 from api_service.settings import ApiSettings
@@ -28,7 +29,7 @@ def main() -> int:
         "DB_HOST=localhost DB_USER=plumbline_api AUTH_SIGNING_KEY_FILE=key.pem python -m api_service",
     ).parse_args()
     settings = load(ApiSettings)
-    log.configure("api", settings)
+    log.configure("api", settings, trace_ids.identify)
     gc.set_threshold(_OBJECTS)
     registry = CollectorRegistry()
     app = create_app(settings, registry)

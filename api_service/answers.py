@@ -15,6 +15,7 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": _TEXT,
         "code": {**_TEXT, "description": "stable, for programs"},
+        "trace_id": {**_TEXT, "description": "with 500 and 503: the request's, in our logs and traces too"},
         "errors": {
             "type": "array",
             "description": "what can't be used: a parameter, a server that doesn't answer",

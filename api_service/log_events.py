@@ -17,9 +17,19 @@ EVENTS = (
         ("reason", "address", "route", "token_sha256", "kid", "subject"),
     ),
     LogEvent(
-        "tokens_refused", "warning", "The others of those ten seconds, as a sum.",
-        "A flood from one address: keep it out at the proxy, or set RATE_LIMIT_ADDRESS_PER_SECOND.",
-        ("reason", "count", "seconds", "addresses", "most_from", "most"),
+        "client_refused", "warning", "Somebody asked for a token with a wrong `secret`, or as a `client` that there "
+        "isn't. Of many, five in ten seconds for each reason.",
+        "A `client_id`: it has an old secret, or somebody guesses it. Without one: ask who sends from there.",
+        ("reason", "address", "client_id"),
+    ),
+    LogEvent(
+        "request_unserved", "warning", "A request was answered with 503. Of many, five in ten seconds for each route.",
+        "/readyz says what doesn't answer.", ("method", "route", "address"),
+    ),
+    LogEvent(
+        "repeated", "warning", "The other ones of those ten seconds, as a sum; of `request_unserved`, `reason` is the "
+        "route.", "A flood from one address: keep it out at the proxy, or set RATE_LIMIT_ADDRESS_PER_SECOND.",
+        ("what", "reason", "count", "seconds", "addresses", "most_from", "most"),
     ),
     LogEvent("file_read_again", "info", "A file of keys or clients changed, and counts as it is now.", "", ("file",)),
     LogEvent(

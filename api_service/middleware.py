@@ -3,14 +3,19 @@
 import time
 from collections.abc import Iterable
 
+from fastapi import Request
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_service import trace_ids
 from api_service.endless import ENDLESS
+from api_service.floods import Floods
+from api_service.limits import client_host
 from api_service.metrics import Metrics
 from shared import log
 from shared.plain_errors import reason, trace
 
+_log = log.get(__name__)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -19,7 +24,7 @@ class Observe:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
-        self._log = log.get(__name__)
+        self._floods = Floods("request_unserved")
         # To find a series by its labels costs more than to count in it.
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -27,6 +32,7 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        trace_ids.enter(scope)
         started, status = time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
@@ -41,19 +47,25 @@ class Observe:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:  # noqa: BLE001  starlette has answered with a 500 and raises it on, to be logged
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._log.error(
-                "request_failed", method=method, route=_route(scope), error=reason(error), trace=trace(error)
+            _log.error(
+                "request_failed", method=_method(scope), route=_route(scope), error=reason(error), trace=trace(error)
             )
         finally:
             if ENDLESS not in scope:
                 self._count(scope, status, time.perf_counter() - started)
+            if status == 503:
+                self._unserved(scope)
+
+    def _unserved(self, scope: Scope) -> None:
+        route, address = _route(scope), client_host(Request(scope))
+        if route != "/readyz" and self._floods.each(route, address):  # that one is asked all the time, and says more
+            _log.warning("request_unserved", method=_method(scope), route=route, address=address)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         method, route = scope["method"], _route(scope)
         series = self._series.get((method, route, status))
         if series is None:
-            known = method if method in _METHODS else "other"
+            known = _method(scope)
             requests = self._metrics.requests.labels(known, route, str(status))
             series = requests, self._metrics.seconds.labels(known, route)
             if known == method:
@@ -68,6 +80,11 @@ def _with_ours(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, byte
     if all(name != b"cache-control" for name, _ in own):
         own.append((b"cache-control", b"no-store"))
     return own
+
+
+def _method(scope: Scope) -> str:
+    """One of a few: anybody may invent others."""
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _route(scope: Scope) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 import msgspec
 from fastapi import Response
 
+from api_service import trace_ids
+
+# What a client may come to us with: the log has more under the same trace id.
+_OURS = (500, 503)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -46,6 +50,8 @@ class Problem(Exception):
             members["code"] = self.code
         if self.errors:
             members["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
+        if self.status in _OURS and (trace_id := trace_ids.current()) is not None:
+            members["trace_id"] = trace_id
         return members | self.members
 
     def response(self) -> Response:

@@ -34,7 +34,6 @@ def configure(service: str, settings: ServiceSettings, identify: Callable[[], Ma
         processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     last: list[Processor] = [structlog.processors.JSONRenderer()]

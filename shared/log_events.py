@@ -34,6 +34,7 @@ FIELDS = {
     "address": "a client's",
     "addresses": "how many clients' addresses, 100 at most",
     "attempt": "the how-manieth, from 1",
+    "client_id": "a client of AUTH_CLIENTS_FILE; null: there is no such client",
     "count": "how many",
     "epoch": "of the claim: a higher one fences it",
     "error": "what went wrong, without anything that was sent to us",
@@ -73,6 +74,7 @@ FIELDS = {
     "topic": "a topic",
     "trace": "where in the code, without variables and without what was sent to us",
     "url": "of an endpoint of ours",
+    "what": "the event that it sums up",
 }
 
 COMMON = (

@@ -117,7 +117,44 @@ class EventSettings(Settings):
         )
 
 
-class ServiceSettings(Settings):
+class TracingSettings(Settings):
+    """OpenTelemetry's own variables that decide whether there are traces; its SDK reads more of them itself."""
+
+    otel_exporter_otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+\S*)?$",
+        description="where traces go, such as http://localhost:4318; empty: none are made (needs the extra otel)",
+    )
+    otel_exporter_otlp_protocol: Literal["", "http/protobuf"] = Field(
+        "",
+        description="how they are sent",
+        json_schema_extra=fix("unset it, and give the receiver's port of OTLP over HTTP, which mostly is 4318"),
+    )
+    otel_traces_exporter: Literal["", "otlp", "console", "none"] = Field(
+        "", description="console: they are printed to stderr; none: there are none; otherwise sent to the endpoint"
+    )
+    otel_service_name: str = Field("", description="whose they are; empty: plumbline-SERVICE")
+    otel_traces_sampler: Literal[
+        "",
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    ] = Field("", description="which traces are recorded; empty: all, but for those that their caller doesn't record")
+    otel_traces_sampler_arg: str = Field(
+        "", pattern=r"^((0?\.\d+|[01](\.0*)?))?$", description="the share of traces for a sampler with ratio, 0 to 1"
+    )
+    otel_sdk_disabled: bool = Field(False, description="no traces, whatever else is set")
+
+    def traces_wanted(self) -> bool:
+        """Whether spans are to be made."""
+        asked = self.otel_traces_exporter or ("otlp" if self.otel_exporter_otlp_endpoint else "none")
+        return asked != "none" and not self.otel_sdk_disabled
+
+
+class ServiceSettings(TracingSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("json", description="one JSON object a line, or for reading")
     metrics_host: str = Field("127.0.0.1", description="address of /metrics")

@@ -49,6 +49,10 @@ class Clients:
         expected = client.secret_sha256 if client else _NOBODY
         return client if hmac.compare_digest(digest(secret), expected) and client is not None else None
 
+    def knows(self, client_id: str) -> bool:
+        """Whether there is such a client."""
+        return client_id in self._by_id.now
+
 
 def load(file: Path) -> dict[str, Client]:
     """The clients of a file by id.

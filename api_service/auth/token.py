@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from api_service.auth import described
 from api_service.auth.clients import Client, Clients, granted
 from api_service.auth.issuer import Issuer
+from api_service.auth.refusals import ClientRefusals
 from api_service.limits import RateLimits, client_host
 from api_service.metrics import Metrics
 from api_service.problems import Problem
@@ -39,13 +40,14 @@ class OAuthError(Exception):
 def router(issuer: Issuer, clients: Clients, ttl_s: int, metrics: Metrics, limits: RateLimits) -> APIRouter:
     """The issuer's routes."""
     routes = APIRouter(tags=["auth"])
+    refusals = ClientRefusals()
 
     @routes.post("/auth/token", **described.TOKEN)
     async def token(request: Request) -> Response:
         limits.address(client_host(request))
         try:
             form = _form(request, await _body(request))
-            client, scopes = _grant(clients, form, request.headers.getlist("authorization"))
+            client, scopes = _grant(clients, form, request, refusals)
         except OAuthError as error:
             return error.response()
         signed = issuer.issue(client.client_id, scopes, client.devices, time.time(), ttl_s)
@@ -85,15 +87,17 @@ def _form(request: Request, body: bytes) -> dict[str, str]:
     return {name: value for name, value in form.items() if value}
 
 
-def _grant(clients: Clients, form: Mapping[str, str], authorization: list[str]) -> tuple[Client, Any]:
+def _grant(clients: Clients, form: Mapping[str, str], request: Request, refusals: ClientRefusals) -> tuple[Client, Any]:
     """Who asks and the scopes that they get."""
     if "grant_type" not in form:
         raise OAuthError("invalid_request", "grant_type is missing: it is client_credentials")
     if form["grant_type"] != "client_credentials":
         raise OAuthError("unsupported_grant_type", "grant_type is client_credentials")
-    client_id, secret = _credentials(form, authorization)
+    client_id, secret = _credentials(form, request.headers.getlist("authorization"))
     client = clients.authenticate(client_id, secret)
     if client is None:
+        known = clients.knows(client_id)
+        refusals.note(request, "secret" if known else "client", client_id if known else None)
         raise OAuthError("invalid_client", "no such client, or another secret", 401)
     scopes = granted(client, form.get("scope"))
     if scopes is None:

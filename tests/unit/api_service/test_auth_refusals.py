@@ -11,9 +11,10 @@ import structlog
 from fastapi import Request
 from prometheus_client import CollectorRegistry
 
+from api_service import floods
 from api_service.app import create_app
-from api_service.auth import refusals
-from api_service.auth.refusals import Refusals, plain
+from api_service.auth.refusals import Refusals
+from api_service.floods import plain
 from api_service.settings import ApiSettings
 from tests.unit.api_service.serving import served
 
@@ -60,7 +61,7 @@ def test_a_request_without_a_token_is_none_that_was_refused(fresh: httpx.Client,
 
 
 def test_a_flood_is_summed_up(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "_WINDOW_S", 0.05)
+    monkeypatch.setattr(floods, "_WINDOW_S", 0.05)
 
     async def scenario() -> None:
         log = Refusals()
@@ -73,11 +74,12 @@ def test_a_flood_is_summed_up(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> 
         log.note(request("10.1.1.1"), "malformed", "x")
 
     asyncio.run(scenario())
-    assert [line["event"] for line in lines] == ["token_refused"] * 6 + ["tokens_refused", "token_refused"]
+    assert [line["event"] for line in lines] == ["token_refused"] * 6 + ["repeated", "token_refused"]
     assert lines[5]["kid"] == "a?ba?b" * 10 + "a?ba"
     assert lines[5]["subject"] == "?"
     summed = lines[6]
-    assert (summed["reason"], summed["count"], summed["addresses"]) == ("malformed", 4_995, 100)
+    assert (summed["what"], summed["reason"]) == ("token_refused", "malformed")
+    assert (summed["count"], summed["addresses"]) == (4_995, 100)
 
 
 @pytest.mark.parametrize(("given", "logged"), [("key-1", "key-1"), ("a b\x1b[31m", "a?b??31m"), ("x" * 500, "x" * 64)])

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from shared import log
 from shared.errors import ConfigurationError
@@ -25,6 +26,7 @@ def root_as_it_was() -> Iterator[None]:
     root.handlers = handlers
     root.setLevel(level)
     log._json = False
+    structlog.reset_defaults()
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, log_format: str) -> None:
