@@ -25,7 +25,7 @@ export class ApiError extends Error {
 
   /** What it is, in one sentence or a few. */
   get text() {
-    return [this.detail, ...this.errors.map(({ field, detail }) => `${field}: ${detail}.`)].join(" ");
+    return this.errors.map(({ field, detail }) => `${field}: ${detail}.`).join(" ") || this.detail;
   }
 }
 
@@ -60,7 +60,10 @@ export class Api {
       credentials: "omit",
       cache: "no-store",
     });
-    if (response.ok || response.status === 304) return response;
+    if (response.ok || response.status === 304) {
+      this.#session.proven = true;
+      return response;
+    }
     const error = await failure(response);
     if (error.status === 401) this.#session.end(error.detail, token);
     throw error;

@@ -79,7 +79,7 @@ session.listen(() => {
   statistics.close();
   fleet?.close();
   say("");
-  if (session.why) return; // what is on the screen stays
+  if (session.proven) return; // what is on the screen stays
   byId("main").hidden = true;
   byId("pipeline").hidden = true;
   statistics.clear();

@@ -3,8 +3,9 @@
  */
 
 import { byId, h } from "./elements.js";
-import { known, normalise } from "./times.js";
+import { field, known, normalise } from "./times.js";
 
+const IDS = { device_id: "device" };
 const BUCKETS = ["auto", "1m", "5m", "15m", "1h", "6h", "1d", "1w", "none"];
 
 export class Controls {
@@ -37,7 +38,10 @@ export class Controls {
    */
   draw(view, metrics) {
     this.#view = view;
-    for (const name of ["from", "to", "percentiles"]) byId(name).value = view[name];
+    for (const field of byId("controls").querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+    byId("window").classList.toggle("long", [view.from, view.to].some((text) => text.length > 10));
+    for (const name of ["from", "to"]) byId(name).value = field(view[name], view.tz);
+    byId("percentiles").value = view.percentiles;
     choose(byId("bucket"), view.bucket);
     choose(byId("tz"), view.tz);
     byId("live").checked = view.live && view.to === "";
@@ -45,6 +49,11 @@ export class Controls {
       preset.setAttribute("aria-pressed", String(preset.value === view.from && view.to === ""));
     }
     this.#metrics(view, metrics);
+  }
+
+  /** @param {{field: string}[]} errors  of the API: marks their fields, until there is another view */
+  refused(errors) {
+    for (const { field: name } of errors) byId(IDS[name] ?? name)?.setAttribute("aria-invalid", "true");
   }
 
   #metrics(view, metrics) {
@@ -66,7 +75,8 @@ export class Controls {
     const value = name === "percentiles" ? text.replace(/\s*[,;\s]\s*/g, ",").replace(/^,|,$/g, "") : normalise(text, this.#view.tz);
     if (name === "from") this.#onChange({ from: value || "-24h" });
     else this.#onChange({ [name]: name === "to" && value === "now" ? "" : value });
-    byId(name).value = this.#view[name]; // as it was understood, though it is the same view
+    // As it was understood, though it be the same view.
+    byId(name).value = name === "percentiles" ? this.#view.percentiles : field(this.#view[name], this.#view.tz);
   }
 }
 

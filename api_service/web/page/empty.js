@@ -13,16 +13,19 @@ export class Empty {
   #element;
   #api;
   #change;
+  #failed;
 
   /**
    * @param {HTMLElement} element
    * @param {import("./api.js").Api} api
    * @param {(change: object) => void} change  of the view
+   * @param {(error: ApiError) => void} failed
    */
-  constructor(element, api, change) {
+  constructor(element, api, change, failed) {
     this.#element = element;
     this.#api = api;
     this.#change = change;
+    this.#failed = failed;
   }
 
   /** No device is chosen: some to begin with. */
@@ -37,7 +40,7 @@ export class Empty {
       this.#show("Find a device", "Search above by any part of its id, or start with one of these:", ...rows.map((device) => this.#offer(device)));
     } catch (error) {
       if (!signal.aborted && !(error instanceof ApiError)) throw error;
-      if (error.status !== 401 && error instanceof ApiError) this.refused(error);
+      if (error.status !== 401 && error instanceof ApiError) this.#failed(error);
     }
   }
 
@@ -59,12 +62,12 @@ export class Empty {
 
   /** @param {ApiError} error */
   refused(error) {
-    const advice = {
-      403: "Log in with a token that has the scope read:stats.",
-      404: "Remove the device above, or search for another.",
-      422: "Mend the field that is named.",
-    }[error.status];
-    this.#show(error.title || "No answer", [error.text, advice].filter(Boolean).join(" "));
+    const [title, advice] = {
+      403: ["This token may not see statistics", "Log out, and log in with one that has the scope read:stats."],
+      404: ["No such device", "Remove it above, and search for another."],
+      422: ["This can't be asked", "Mend the field that is marked."],
+    }[error.status] ?? ["No answer", "Try again in a moment."];
+    this.#show(title, advice);
   }
 
   #offer({ device_id: device, metrics }) {

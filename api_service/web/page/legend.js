@@ -22,11 +22,22 @@ export class Legend {
     this.#element = element;
   }
 
+  clear() {
+    this.#element.replaceChildren();
+    this.#drawings = [];
+    this.#cells = [];
+    this.#structure = "";
+  }
+
   /**
    * @param {import("./plot.js").Drawing[]} drawings
    * @param {number | null} moment
    */
   draw(drawings, moment) {
+    if (drawings.length === 0) {
+      this.clear();
+      return;
+    }
     this.#drawings = drawings;
     const structure = JSON.stringify([
       ink().text,
@@ -69,11 +80,11 @@ export class Legend {
       panel.columns.forEach(({ device }, column) => {
         const cells = names.map((name) => h("td", { class: name === "method" || name === "state" ? "" : "number" }));
         this.#cells.push({ panel: number, column, names, cells });
-        const title = h("th", { scope: "row" }, key(column), h("span", {}, device ?? "all devices"));
+        const title = h("th", { scope: "row" }, key(column), device ?? "all devices");
         body.append(h("tr", {}, title, h("td", { class: "metric" }, panel.metric), ...cells));
       });
     });
-    const head = ["device", "metric", ...names].map((name) => h("th", { scope: "col", class: heads(name) }, name));
+    const head = ["device", "metric", ...names].map((name) => h("th", { scope: "col", class: `${heads(name)} ${name}` }, name));
     const table = h("table", {}, this.#title, h("thead", {}, h("tr", {}, ...head)), body);
     this.#element.replaceChildren(table);
   }

@@ -18,7 +18,7 @@ export function login(session) {
     byId("logout").hidden = !session.open;
     byId("logout").title = subject(session.token);
     if (session.open) return;
-    write(error, session.why && `${session.why} Log in again: what is shown stays.`);
+    write(error, session.why && `${session.why} Log in again${session.proven ? ": what is shown stays" : ""}.`);
     token.focus();
   };
 

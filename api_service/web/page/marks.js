@@ -43,10 +43,11 @@ export function late(u, panel, colour) {
     const [left, right] = edges(u, panel, i, start);
     if (right <= left) return;
     const middle = (left + right) / 2;
+    const half = Math.min(3.5 * unit, Math.max(unit, (right - left) / 2 - unit / 2));
     ctx.beginPath();
-    ctx.moveTo(middle, bottom - 7 * unit);
-    ctx.lineTo(middle + 3.5 * unit, bottom - unit);
-    ctx.lineTo(middle - 3.5 * unit, bottom - unit);
+    ctx.moveTo(middle, bottom - 2 * half);
+    ctx.lineTo(middle + half, bottom);
+    ctx.lineTo(middle - half, bottom);
     ctx.fill();
   });
   ctx.restore();
@@ -64,6 +65,7 @@ export function names(u, lines) {
   ctx.save();
   ctx.font = `${11 * unit}px system-ui, sans-serif`;
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   for (const { name, series, colour } of lines) {
     const value = u.data[series].findLast((each) => each != null);
     if (value === undefined) continue;

@@ -9,6 +9,7 @@ import { asks, parameters } from "./view.js";
 
 export class Outlets {
   #view;
+  #window = {};
 
   /**
    * @param {import("./api.js").Api} api
@@ -30,15 +31,20 @@ export class Outlets {
   /** @param {import("./view.js").View} view */
   draw(view) {
     this.#view = view;
-    byId("csv").disabled = !asks(view);
+    this.#window = {};
     write(byId("curl"), asks(view) ? curl(location.origin, parameters(view)) : "");
+  }
+
+  /** @param {{from: string, to: string, bucket: string}} answer  that is shown: its rows are what the file holds */
+  window({ from, to, bucket }) {
+    this.#window = { from, to, bucket };
   }
 
   async #download(api, say) {
     byId("csv").disabled = true;
     say("Downloading…", "wait");
     try {
-      const file = await csv(api, parameters(this.#view), new AbortController().signal);
+      const file = await csv(api, parameters({ ...this.#view, ...this.#window }), new AbortController().signal);
       download(file, `${[...this.#view.devices, ...this.#view.metrics].join("_").replace(/[^\w.-]+/g, "-").slice(0, 80) || "all"}.csv`);
       say("");
     } catch (error) {

@@ -8,6 +8,7 @@ import { counted, rate } from "./numbers.js";
 import { duration } from "./times.js";
 
 const EVERY_MS = 5_000;
+const FIRST_MS = 1_500; // a rate needs two looks
 // A minute is aggregated when it is over: less than two is how it should be.
 const SLOW_S = 150;
 const STUCK_S = 600;
@@ -45,6 +46,7 @@ export class Pipeline {
   }
 
   async #look(signal) {
+    const pause = this.#before ? EVERY_MS : FIRST_MS;
     try {
       this.#show(await this.#api.get("/pipeline", [], { signal }));
     } catch (error) {
@@ -57,7 +59,7 @@ export class Pipeline {
       }
       this.#element.classList.add("stale");
     }
-    if (!document.hidden) this.#timer = setTimeout(() => this.#look(signal), EVERY_MS);
+    if (!document.hidden) this.#timer = setTimeout(() => this.#look(signal), pause);
   }
 
   #show(now) {

@@ -8,6 +8,8 @@ export class Session {
   #listeners = [];
   /** Why the last one ended; "" while one lasts or before the first. */
   why = "";
+  /** Whether anything was answered since the person logged in: then there is something on the screen to stay. */
+  proven = false;
 
   get token() {
     return this.#token;
@@ -32,6 +34,7 @@ export class Session {
     if (!this.open || token !== this.#token) return;
     this.#token = "";
     this.why = why;
+    if (!why) this.proven = false;
     this.#tell();
   }
 

@@ -14,7 +14,7 @@ import { Outlets } from "./outlets.js";
 import { Rows } from "./rows.js";
 import { follow } from "./stream.js";
 import { Table } from "./table.js";
-import { back, dragged, extent, rfc3339, widened } from "./times.js";
+import { ago, back, dragged, extent, rfc3339, widened } from "./times.js";
 import { asks, moves, parameters, percentileNames, shown } from "./view.js";
 import { read } from "./window.js";
 
@@ -53,7 +53,7 @@ export class Statistics {
       say,
     });
     this.#facts = new Facts((show) => change({ show }));
-    this.#empty = new Empty(byId("empty"), api, change);
+    this.#empty = new Empty(byId("empty"), api, change, (error) => this.#failed(error));
     this.#outlets = new Outlets(api, say);
   }
 
@@ -94,9 +94,11 @@ export class Statistics {
   clear() {
     this.#rows.replace([]);
     this.#answer = null;
+    this.#drawings = [];
     this.#charts.draw([]);
-    this.#legend.draw([], null);
+    this.#legend.clear();
     this.#table.draw([], [], "UTC");
+    byId("data").hidden = true;
     this.#facts.clear();
     this.#busy(false);
   }
@@ -128,15 +130,29 @@ export class Statistics {
     this.#facts.state(error.status === 401 ? "logged out" : "");
     if (error.status === 401) return; // the log-in says it
     this.#say(error.text, "error");
-    this.#empty.refused(error);
-    if (![403, 422].includes(error.status)) this.clear();
+    this.#controls.refused(error.errors);
+    // A field that can't be used takes nothing away; what may not be seen does.
+    if (error.status !== 422) this.clear();
+    if (!this.#answer) this.#empty.refused(error);
   }
 
   /** Two things at once, until the view is another one: the stream, and now and then the whole window. */
   async #follow(view, answer, signal) {
     const timer = setInterval(() => this.#refresh(view, signal), REFRESH_MS);
     signal.addEventListener("abort", () => clearInterval(timer));
-    const told = { onStats: (event) => this.#changed(view, event), onState: (state) => this.#facts.state(state) };
+    let trouble = false;
+    const told = {
+      onState: (state) => this.#facts.state(state),
+      onTrouble: (detail) => {
+        trouble = true;
+        this.#say(detail, "wait");
+      },
+      onStats: (event) => {
+        if (trouble) this.#say("");
+        trouble = false;
+        this.#changed(view, event);
+      },
+    };
     const asked = parameters({ ...view, bucket: answer.bucket }).filter(([name]) => name !== "from");
     try {
       await follow(this.#api, asked, told, signal);
@@ -159,6 +175,7 @@ export class Statistics {
     this.#answer = answer;
     this.#rows.replace(answer.rows);
     this.#draw();
+    this.#outlets.window(answer);
     this.#controls.draw(this.#view, this.#known());
   }
 
@@ -170,6 +187,7 @@ export class Statistics {
     this.#rows.trim(from);
     this.#answer = { ...this.#answer, as_of: event.as_of, from: rfc3339(from), to: rfc3339(now) };
     this.#draw();
+    this.#outlets.window(this.#answer);
   }
 
   #draw() {
@@ -181,6 +199,8 @@ export class Statistics {
     this.#drawings = metrics.slice(0, MOST_PANELS).map((metric) => ({ ...common, panel: this.#rows.panel(metric, columns(view)) }));
     const rows = this.#rows.newestFirst();
     this.#empty.rows(view, rows.length, this.#metrics);
+    byId("data").hidden = rows.length === 0;
+    byId("shown").hidden = rows.length === 0;
     this.#charts.draw(this.#drawings);
     this.#legend.draw(this.#drawings, this.#charts.moment ?? null);
     this.#facts.draw(view, this.#answer, rows, metrics.length);
@@ -207,7 +227,7 @@ export class Statistics {
   #widen() {
     if (this.#address.reason === "zoom") return history.back();
     const length = back(this.#view.from);
-    if (length !== null && moves(this.#view)) return this.#address.go({ ...this.#view, from: `-${length / 500}s` });
+    if (length !== null && moves(this.#view)) return this.#address.go({ ...this.#view, from: ago(2 * length) });
     if (!this.#answer) return undefined;
     const [from, to] = widened(Date.parse(this.#answer.from), Date.parse(this.#answer.to), Date.now());
     return this.#address.go({ ...this.#view, from: rfc3339(from), to: rfc3339(to) });

@@ -10,13 +10,18 @@ import { createParser } from "./sse.js";
 const SILENCE_MS = 40_000;
 
 /**
+ * @typedef {object} Told
+ * @property {(event: {as_of: string, from: string, to: string, complete: boolean, rows: object[]}) => void} onStats
+ * @property {(state: "live" | "reconnecting") => void} onState
+ * @property {(detail: string) => void} onTrouble  the server is there, but can't look: it goes on by itself
+ */
+
+/**
  * Follows the stream until `signal` says so, whatever happens to the connection.
  *
  * @param {import("./api.js").Api} api
  * @param {[string, string][]} parameters
- * @param {object} told
- * @param {(event: {as_of: string, from: string, to: string, complete: boolean, rows: object[]}) => void} told.onStats
- * @param {(state: "live" | "reconnecting") => void} told.onState
+ * @param {Told} told
  * @param {AbortSignal} signal
  * @returns {Promise<void>} rejected with the signal's reason, or with an ApiError that trying again doesn't mend
  */
@@ -70,6 +75,8 @@ function take(event, told, place) {
     place.tries = 0;
     told.onState("live");
     told.onStats(JSON.parse(event.data));
+  } else if (event.type === "trouble") {
+    told.onTrouble(JSON.parse(event.data).detail);
   } else if (event.type === "end" && JSON.parse(event.data).reason === "token_expired") {
     throw new ApiError(401, { detail: "The token has expired." });
   }

@@ -4,6 +4,7 @@
 
 const UNITS = { s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5 };
 const LOCAL = /^(\d{4})-(\d\d?)-(\d\d?)(?:[ T](\d\d?):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?$/;
+const ABSOLUTE = /^\d{4}-\d\d-\d\d[Tt ].*([Zz]|[+-]\d\d:\d\d)$/;
 const LEAST_MS = 60_000;
 
 /**
@@ -56,14 +57,35 @@ export function rfc3339(moment) {
 }
 
 /**
- * A window that holds the dragged one, in whole seconds and a minute long at least.
+ * A time of a view as it is written in a field: one with an offset as `tz` has it, others as they are.
+ * @param {string} text
+ * @param {string} tz
+ * @returns {string}
+ */
+export function field(text, tz) {
+  return ABSOLUTE.test(text) && !Number.isNaN(Date.parse(text)) ? written(Date.parse(text), tz) : text;
+}
+
+/**
+ * So far back from now, in the largest unit that has no remainder: `-2d`.
+ * @param {number} length  milliseconds
+ * @returns {string}
+ */
+export function ago(length) {
+  const unit = ["w", "d", "h", "m"].find((each) => length % UNITS[each] === 0 && (each !== "w" || length > 8 * UNITS.w));
+  return unit ? `-${length / UNITS[unit]}${unit}` : `-${Math.ceil(length / 1e3)}s`;
+}
+
+/**
+ * A window that holds the dragged one, a minute long at least; in whole minutes, or seconds if it is short.
  * @param {number} from
  * @param {number} to
  * @returns {[number, number]}
  */
 export function dragged(from, to) {
   const short = Math.max(0, LEAST_MS - (to - from)) / 2;
-  return [Math.floor((from - short) / 1e3) * 1e3, Math.ceil((to + short) / 1e3) * 1e3];
+  const unit = to - from < 5 * UNITS.m ? UNITS.s : UNITS.m;
+  return [Math.floor((from - short) / unit) * unit, Math.ceil((to + short) / unit) * unit];
 }
 
 /**
