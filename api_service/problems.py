@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from fastapi import Response
+from fastapi import Request, Response
 
 from api_service import trace_ids
 
@@ -73,3 +73,13 @@ def not_found() -> Problem:
 def unavailable(what: str, retry_after_s: int = 1) -> Problem:
     """503: a server that is needed doesn't answer."""
     return Problem(503, f"{what} Try again.", code="unavailable", headers={"Retry-After": str(retry_after_s)})
+
+
+def without_parameters(request: Request) -> None:
+    """For a route that takes none, as those that take some refuse others.
+
+    Raises:
+        Problem: 422, the request has some.
+    """
+    if request.query_params:
+        raise invalid(FieldError("query", "this route takes no parameters: leave them out"))

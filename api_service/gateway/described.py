@@ -108,6 +108,7 @@ def _read(example: object, description: str, scope: str, **others: str) -> dict[
         400: {"description": "the token was sent twice, or not in the header"},
         401: {"description": "no token, or one that isn't valid"},
         403: {"description": "the token lacks the scope"},
+        422: {"description": "it was given a parameter, and takes none"},
         429: {"description": "too many requests of this subject or address: try again after Retry-After seconds"},
         503: {"description": "the database, or what else is needed, doesn't answer: see Retry-After"},
     }

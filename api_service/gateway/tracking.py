@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
@@ -13,6 +13,7 @@ from api_service.database import Database
 from api_service.gateway import described, status, store
 from api_service.gateway.buffer import Buffer
 from api_service.gateway.receipt import Receipts
+from api_service.problems import without_parameters
 from shared.settings import TopicSettings
 
 
@@ -35,11 +36,13 @@ class Tracking:
         writer, reader = (Depends(self._bearer.require(scope)) for scope in ("write:readings", "read:records"))
 
         @routes.get("/ingest/{receipt}", **described.RECEIPT)
-        async def receipt(receipt: str, who: Annotated[Principal, writer]) -> Response:
+        async def receipt(request: Request, receipt: str, who: Annotated[Principal, writer]) -> Response:
+            without_parameters(request)
             return _json(await self._database.in_time(self._report(receipt, who)))
 
         @routes.get("/check-buffer", dependencies=[reader], **described.CHECK_BUFFER)
-        async def check_buffer() -> Response:
+        async def check_buffer(request: Request) -> Response:
+            without_parameters(request)
             return _json(await self._buffer.look())
 
         return routes

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
 from api_service.database import Database
-from api_service.problems import not_found
+from api_service.problems import not_found, without_parameters
 from api_service.query import cursor, described, store, times
 from api_service.query.parameters import Parameters
 from api_service.query.snapshot import snapshot
@@ -31,7 +31,7 @@ def router(database: Database, bearer: Bearer, most_rows: int) -> APIRouter:
 
     @routes.get("/devices/{device_id:path}", **described.DEVICE)
     async def device(request: Request, device_id: str, who: Annotated[Principal, reader]) -> Response:
-        Parameters(request.query_params.multi_items(), ()).finish()
+        without_parameters(request)
         return _answer(await database.in_time(_one(database, who, device_id)))
 
     return routes

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from api_service.auth.bearer import Bearer
 from api_service.auth.claims import Principal
 from api_service.database import Database
-from api_service.problems import Problem
+from api_service.problems import Problem, without_parameters
 from api_service.query import described_live, pipeline_store, times
-from api_service.query.parameters import Parameters
 from api_service.query.snapshot import snapshot
 
 
@@ -21,7 +20,7 @@ def router(database: Database, bearer: Bearer) -> APIRouter:
 
     @routes.get("/pipeline", **described_live.PIPELINE)
     async def pipeline(request: Request, who: Annotated[Principal, reader]) -> Response:
-        Parameters(request.query_params.multi_items(), ()).finish()
+        without_parameters(request)
         if who.devices is not None and "*" not in who.devices:
             raise Problem(403, "These figures are of all devices, and the token is for some.", code="forbidden_device")
         return Response(msgspec.json.encode(await database.in_time(_look(database))), media_type="application/json")

@@ -74,8 +74,7 @@ def _question(request: Request) -> tuple[Question, Bucket]:
         Problem: 422, with every parameter that can't be used.
     """
     pairs = request.query_params.multi_items()
-    parameters = Parameters([pair for pair in pairs if pair[0] not in PARAMETERS], ())
-    parameters.finish()
+    Parameters(pairs, PARAMETERS, question.REPEATABLE).finish()
     asked = question.read(tuple(pairs), MOST_ROWS)
     asked = replace(asked, limit=MOST_ROWS)
     bucket = asked.bucket
