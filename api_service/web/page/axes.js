@@ -51,7 +51,7 @@ export function times(splits, step, tz) {
 export function values(splits, step) {
   const largest = Math.max(...splits.map(Math.abs));
   if (largest >= 1e9 || (largest < 1e-3 && largest > 0)) return splits.map((value) => (value ? value.toExponential(1) : "0"));
-  const digits = Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
+  const digits = [0, 1, 2, 3, 4, 5].find((each) => Math.abs(step * 10 ** each - Math.round(step * 10 ** each)) < 1e-6) ?? 6;
   const short = { notation: "compact", maximumFractionDigits: 2 };
   const format = new Intl.NumberFormat("en", largest >= 1e5 ? short : { maximumFractionDigits: digits, minimumFractionDigits: digits });
   return splits.map((value) => format.format(value));

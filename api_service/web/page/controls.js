@@ -5,7 +5,8 @@
 import { byId, h } from "./elements.js";
 import { field, known, normalise } from "./times.js";
 
-const IDS = { device_id: "device" };
+const FIELDS = ["device", "metric", "from", "to", "bucket", "percentiles", "tz"];
+const NAMES = { device: "device_id" }; // in /stats, where it is another one
 const BUCKETS = ["auto", "1m", "5m", "15m", "1h", "6h", "1d", "1w", "none"];
 
 export class Controls {
@@ -38,7 +39,6 @@ export class Controls {
    */
   draw(view, metrics) {
     this.#view = view;
-    for (const field of byId("controls").querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
     byId("window").classList.toggle("long", [view.from, view.to].some((text) => text.length > 10));
     for (const name of ["from", "to"]) byId(name).value = field(view[name], view.tz);
     byId("percentiles").value = view.percentiles;
@@ -51,9 +51,12 @@ export class Controls {
     this.#metrics(view, metrics);
   }
 
-  /** @param {{field: string}[]} errors  of the API: marks their fields, until there is another view */
+  /** @param {{field: string}[]} errors  of the API: marks their fields, and no others */
   refused(errors) {
-    for (const { field: name } of errors) byId(IDS[name] ?? name)?.setAttribute("aria-invalid", "true");
+    for (const name of FIELDS) {
+      if (errors.some(({ field: refused }) => refused === (NAMES[name] ?? name))) byId(name).setAttribute("aria-invalid", "true");
+      else byId(name).removeAttribute("aria-invalid");
+    }
   }
 
   #metrics(view, metrics) {

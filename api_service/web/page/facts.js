@@ -6,7 +6,7 @@ import { MOST_PANELS } from "./chart.js";
 import { byId, h, svg, write } from "./elements.js";
 import { bound, counted, many } from "./numbers.js";
 import { summary } from "./rows.js";
-import { duration, written } from "./times.js";
+import { duration, stamped } from "./times.js";
 import { percentileNames, shown } from "./view.js";
 
 const STATES = { live: "live", reconnecting: "reconnecting", "": "not live", "logged out": "logged out" };
@@ -15,7 +15,7 @@ export class Facts {
   #freshness = byId("freshness");
   #exactness = byId("exactness");
   #shown = byId("shown");
-  #state = h("b", { class: "state", role: "status" });
+  #state = h("b", { class: "liveness", role: "status" });
   #asOf = h("span");
   #onShow;
   #answer = null;
@@ -65,7 +65,7 @@ export class Facts {
     if (!this.#answer) return;
     const { as_of: asOf, tz, bucket } = this.#answer;
     const age = (performance.now() - this.#arrived) / 1_000;
-    write(this.#asOf, `as of ${written(Math.floor(Date.parse(asOf) / 1_000) * 1_000, tz)} ${tz}${age < 5 ? "" : `, ${duration(age)} ago`} · buckets of ${bucket}`);
+    write(this.#asOf, `as of ${stamped(Date.parse(asOf), tz)} ${tz}${age < 5 ? "" : `, ${duration(age)} ago`} · buckets of ${bucket}`);
   }
 
   #exact(total, metrics) {

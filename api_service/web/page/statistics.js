@@ -71,6 +71,7 @@ export class Statistics {
     this.close();
     this.#view = view;
     this.#controls.draw(view, this.#known());
+    this.#controls.refused([]);
     this.#devices.draw(columns(view));
     this.#outlets.draw(view);
     if (!asks(view)) {

@@ -108,9 +108,17 @@ export function widened(from, to, now) {
  * @returns {string}
  */
 export function written(moment, tz) {
-  const text = formatter(tz).format(moment);
+  const text = stamped(moment, tz);
   return text.endsWith(":00") ? text.slice(0, -3) : text;
 }
+
+/**
+ * `2026-01-31 14:00:00` in a zone.
+ * @param {number} moment
+ * @param {string} tz
+ * @returns {string}
+ */
+export const stamped = (moment, tz) => formatter(tz).format(moment);
 
 /**
  * How long: `45 s`, `12 min`, `3.5 h`, `2 d`.

@@ -27,7 +27,19 @@ def test_each_method_on_each_path(door: Door, note: Note, method: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nowhere", f"/{MARKER}", "/docs/", "/docs/nothing", "/metrics", "/.env", "//healthz", "/ingest/", "/stats/"],
+    [
+        "/nowhere",
+        f"/{MARKER}",
+        "/docs/",
+        "/docs/nothing",
+        "/web/",
+        "/web/nothing",
+        "/metrics",
+        "/.env",
+        "//healthz",
+        "/ingest/",
+        "/stats/",
+    ],
 )
 def test_paths_that_there_are_not(door: Door, note: Note, path: str) -> None:
     answer = door.client.get(path, headers={"Origin": "https://evil.example", "Host": "evil.example"})
@@ -48,15 +60,16 @@ def test_what_carries_data_is_kept_by_nobody_else(door: Door, note: Note) -> Non
     door.secrets.add(token.json()["access_token"].rpartition(".")[2])
 
 
-def test_pages_have_a_policy_and_load_from_here_only(door: Door, note: Note) -> None:
-    page = door.client.get("/docs")
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_have_a_policy_and_load_from_here_only(door: Door, note: Note, path: str) -> None:
+    page = door.client.get(path)
     policy = page.headers["content-security-policy"]
     for directive in ("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'none'"):
         assert directive in policy
     assert "http" not in policy
     sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert sources
-    assert all(source.startswith("/") and not source.startswith("//") for source in sources)
+    assert all(re.match("#|/(?!/)", source) for source in sources)
     note("pages", "a strict CSP, no source from elsewhere")
 
 

@@ -190,6 +190,7 @@ STRANGE = {
     "absolute form of another scheme": (b"GET file:///etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404}),
     "up the tree": (b"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404}),
     "up the tree of /docs": (b"GET /docs/..%2f..%2f__main__.py HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404}),
+    "up the tree of /web": (b"GET /web/..%2froutes.py HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404}),
     "NUL in the path": (b"GET /healthz\x00 HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
     "bytes above 127 in the path": (b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404}),
     "a percent sign alone": (b"GET /devices/%zz HTTP/1.1\r\nHost: a\r\n\r\n", {400, 401, 404}),
