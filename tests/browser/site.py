@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from aggregation_service import latest_store
 from deploy.local import ports
 from ops.token import sign
 from tests.integration.api_service.warehouse import MICROS, Readings, Warehouse
@@ -119,6 +120,7 @@ def history(warehouse: Warehouse, now: int, days: int = 2, step_s: int = 300) ->
     pump = wave("pump-1", start, hour - 30 * HOUR_S, step_s, offset=4.0)
     warehouse.add([*first, *second, *pump])
     warehouse.store(hour * MICROS)
+    latest_store.keep(warehouse.connection, 0, hour, list(warehouse.devices.values()))
     begin, end = (hour - ago * HOUR_S for ago in (5, 4))
     warehouse.add_late([(device, ts + 7 * MICROS, own) for device, ts, own in first if begin <= ts // MICROS < end])
 

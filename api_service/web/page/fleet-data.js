@@ -38,10 +38,12 @@ export class Fleet {
   /** Asks for the latest readings of these devices, at most as many as a question may name. */
   async read(ids, signal) {
     if (this.readings === null || ids.length === 0) return;
+    const found = new Map(ids.map((id) => [id, {}])); // of some, nothing may be stored any more
     try {
       for await (const rows of this.#pages("/vital-data", of(ids), signal)) {
-        for (const row of rows) this.readings.set(row.device_id, row.data_payload);
+        for (const row of rows) found.set(row.device_id, row.data_payload);
       }
+      for (const [id, readings] of found) this.readings.set(id, readings);
     } catch (error) {
       if (error.status !== 403) throw error;
       this.readings = null;

@@ -99,7 +99,7 @@ function filled(row, device, { now, limit, readings }) {
   const age = silence(device, now);
   row.classList.toggle("silent", age > limit);
   seen.replaceChildren(...since(device, age, age > limit));
-  latest.replaceChildren(...values(readings && (readings.get(device.id) ?? {}), readings?.has(device.id)));
+  latest.replaceChildren(...values(readings === null ? null : readings.get(device.id)));
   write(late, device.late === null ? "…" : percent(share(device)));
   late.classList.toggle("late", device.late !== null && device.late.late > 0);
   late.title = device.late === null ? "" : `${counted(device.late.late)} of ${counted(device.late.count)} readings`;
@@ -114,15 +114,15 @@ function since(device, age, silent) {
   return [h("time", { datetime: time, title: time }, text), ...badge];
 }
 
-function values(readings, known) {
-  if (readings === null) return [h("span", { class: "muted" }, "needs read:records")];
+function values(readings) {
+  const muted = (text) => [h("span", { class: "muted" }, text)];
+  if (readings === null) return muted("needs read:records");
+  if (readings === undefined) return muted("…");
   const all = Object.entries(readings);
-  const shown = all.slice(0, READINGS);
-  const rest = all.length > READINGS ? `+ ${all.length - READINGS}` : known ? "" : "…";
-  return [
-    ...shown.map(([metric, value]) => h("span", { class: "reading" }, `${metric} `, h("b", {}, measured(value)))),
-    h("span", { class: "muted" }, rest),
-  ];
+  if (all.length === 0) return muted("nothing stored");
+  const shown = all.slice(0, READINGS).map(([metric, value]) =>
+    h("span", { class: "reading" }, `${metric} `, h("b", {}, measured(value))));
+  return all.length > READINGS ? [...shown, ...muted(`+ ${all.length - READINGS}`)] : shown;
 }
 
 /** The line under the table: which of how many. */
