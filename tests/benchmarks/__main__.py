@@ -19,7 +19,7 @@ from tests.benchmarks.figures import say
 
 ALL = (
     *("simulator", "ingestion", "variants", "latency", "memory", "growth", "processes"),
-    *("aggregation", "late", "steady", "questions", "across", "storage", "gateway", "latest", "page"),
+    *("aggregation", "late", "steady", "questions", "across", "storage", "gateway", "latest", "stream", "page"),
 )
 
 
