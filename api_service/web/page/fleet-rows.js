@@ -9,13 +9,12 @@
  * @typedef {object} Choices
  * @property {string} q  a part of the id, in whatever case
  * @property {string} silent  as long without an event is silent: "15m"
- * @property {"all" | "silent"} show
+ * @property {"" | "silent"} only
  * @property {"device" | "silence" | "late"} sort
  * @property {number} page  from 1 on
  */
 
 import { counted, many, measured } from "./numbers.js";
-import { duration } from "./times.js";
 
 export const PAGE = 50;
 export const SILENT = ["1m", "5m", "15m", "1h", "6h", "24h", "7d"];
@@ -48,7 +47,7 @@ export function choices(extra) {
   return {
     q: extra.get("q") ?? "",
     silent: Number.isNaN(seconds(silent)) ? "15m" : silent,
-    show: extra.get("show") === "silent" ? "silent" : "all",
+    only: extra.get("only") === "silent" ? "silent" : "",
     sort: Object.hasOwn(ORDERS, extra.get("sort") ?? "") ? extra.get("sort") : "silence",
     page: Number.isInteger(page) && page > 0 ? page : 1,
   };
@@ -83,7 +82,7 @@ export function arranged(devices, chosen, now) {
   const left = devices.filter(
     (device) =>
       (part === "" || device.id.toLowerCase().includes(part)) &&
-      (chosen.show === "all" || silence(device, now) > limit),
+      (chosen.only === "" || silence(device, now) > limit),
   );
   return left.sort(ORDERS[chosen.sort]);
 }
@@ -110,7 +109,7 @@ export function summary({ devices, complete, now }, left, chosen) {
   const asked = known.length < left.length ? ` of the ${counted(known.length)} asked about` : "";
   return [
     `${many(devices.length, "device")}${complete ? "" : " so far"}`,
-    `${counted(silent)} silent for more than ${duration(limit)}`,
+    `${counted(silent)} silent for more than ${chosen.silent}`,
     `${counted(late)}${asked} sent late readings in the last 24 h`,
   ];
 }

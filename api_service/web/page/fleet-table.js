@@ -24,10 +24,10 @@ export function build(element, changed, turned) {
     ...{ placeholder: "Part of the id", input: () => changed({ q: filter.value }) },
   });
   const silent = select("fleet-silent", SILENT.map((text) => [text, text]), () => changed({ silent: silent.value }));
-  const kinds = [["all", "all devices"], ["silent", "silent ones only"]];
-  const show = select("fleet-show", kinds, () => changed({ show: show.value }));
+  const kinds = [["", "all devices"], ["silent", "silent ones only"]];
+  const only = select("fleet-only", kinds, () => changed({ only: only.value }));
   const controls = h("form", { class: "controls", "aria-label": "Which devices", submit: (event) => event.preventDefault() },
-    field("Find", filter, "wide"), field("Silent after", silent), field("Show", show));
+    field("Find", filter, "wide"), field("Silent after", silent), field("Show", only));
   const facts = h("p", { id: "fleet-summary", class: "fleet-summary", role: "status" });
   const headings = COLUMNS.map(([sort, text]) => heading(sort, text, changed));
   const body = h("tbody", { role: "rowgroup" });
@@ -41,7 +41,7 @@ export function build(element, changed, turned) {
   const place = h("span", {});
   const pager = h("nav", { class: "pager", "aria-label": "Pages of the fleet", hidden: true }, before, place, after);
   element.replaceChildren(controls, facts, table, note, pager);
-  return { filter, silent, show, facts, headings, table, body, note, pager, before, after, place, rows: new Map() };
+  return { filter, silent, only, facts, headings, table, body, note, pager, before, after, place, rows: new Map() };
 }
 
 function field(label, control, kind = "") {
@@ -64,7 +64,7 @@ export function choose(parts, chosen) {
   const known = [...parts.silent.options].some((option) => option.value === chosen.silent);
   if (!known) parts.silent.append(h("option", { value: chosen.silent }, chosen.silent));
   parts.silent.value = chosen.silent;
-  parts.show.value = chosen.show;
+  parts.only.value = chosen.only;
   for (const cell of parts.headings) {
     const order = cell.dataset.sort === "device" ? "ascending" : "descending";
     if (cell.dataset.sort === chosen.sort) cell.setAttribute("aria-sort", order);
