@@ -44,7 +44,9 @@ def test_each_answers_as_told(door: Door) -> None:
     commands = [*blocks("README.md"), *blocks("docs/api.md")]
     assert sum(command.count("curl ") for command in commands) > 15
     for command in commands:
+        # A stream has no end: whoever reads its beginning hangs up, and curl says so.
+        strict = STRICT.replace("-euo pipefail", "-eu") if "/stats/stream" in command else STRICT
         done = subprocess.run(
-            ["bash", "-c", STRICT + command], env=environment, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", strict + command], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
