@@ -114,14 +114,19 @@ def _described(asked: "Future[TopicDescription]") -> TopicDescription | None:
         raise
 
 
+def settings(values: Mapping[str, str]) -> TopicSettings:
+    """The environment's topics on the stack's broker."""
+    own = {"kafka_bootstrap_servers": values["KAFKA_BOOTSTRAP_SERVERS"], "kafka_security_protocol": "PLAINTEXT"}
+    return load(TopicSettings).model_copy(update=own)
+
+
 @contextmanager
 def connect(values: Mapping[str, str]) -> Iterator[Broker]:
     """The stack's broker."""
-    own = {"kafka_bootstrap_servers": values["KAFKA_BOOTSTRAP_SERVERS"], "kafka_security_protocol": "PLAINTEXT"}
-    settings = load(TopicSettings).model_copy(update=own)
-    consumer = kafka.consumer(settings, group_id="plumbline-operator", enable_auto_commit=False)
+    own = settings(values)
+    consumer = kafka.consumer(own, group_id="plumbline-operator", enable_auto_commit=False)
     try:
-        yield Broker(consumer, settings)
+        yield Broker(consumer, own)
     finally:
         consumer.close()
 

@@ -6,7 +6,22 @@ from typing import NoReturn
 
 import typer
 
-from ops import backfill, clients, demo, dlq, doctor, keys, offsets, reconcile, stack, status, token, trace, verify
+from ops import (
+    backfill,
+    clients,
+    demo,
+    dlq,
+    doctor,
+    keys,
+    offsets,
+    reconcile,
+    stack,
+    status,
+    tail,
+    token,
+    trace,
+    verify,
+)
 from shared import lifecycle
 from shared.errors import PlumblineError
 
@@ -19,7 +34,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, status, doctor, token, keys, clients, offsets, reconcile, verify, backfill, dlq, trace):
+_WATCHING = (demo, stack, status, tail, doctor)
+_DECIDING = (token, keys, clients, offsets, reconcile, verify, backfill, dlq, trace)
+for module in (*_WATCHING, *_DECIDING):
     module.register(app)
 
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from ops import broker
 from ops.dlq.letters import device as device_of
 from ops.trace.way import Record, decoded
 from shared import kafka
-from shared.settings import KafkaSettings, load
 
 TIMEOUT_S = 10.0
 # Where to begin: records usually come right after the time that they name, but a device's clock may be ahead.
@@ -22,8 +22,7 @@ class Records:
     """A consumer without a group."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        own = {"kafka_bootstrap_servers": values["KAFKA_BOOTSTRAP_SERVERS"], "kafka_security_protocol": "PLAINTEXT"}
-        self._settings = load(KafkaSettings).model_copy(update=own)
+        self._settings = broker.settings(values)
         self._consumer: Consumer = kafka.consumer(
             self._settings, group_id="plumbline-operator", enable_auto_commit=False, auto_offset_reset="error",
             enable_partition_eof=True,
@@ -92,8 +91,8 @@ class Records:
                         ended.add(message.partition() or 0)  # its end, or it can't be read
                         continue
                     seen += 1
-                    if wanted(record := _record(message)):
-                        return record
+                    if wanted(found := record(message)):
+                        return found
         finally:
             self._consumer.unassign()
         return None
@@ -110,7 +109,8 @@ def _may_be(record: Record, device: str) -> bool:
     return device_of(None, record.value) == device
 
 
-def _record(message: Message) -> Record:
+def record(message: Message) -> Record:
+    """What a message holds."""
     kind, milliseconds = message.timestamp()
     try:
         headers = list(message.headers() or [])
