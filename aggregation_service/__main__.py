@@ -11,7 +11,7 @@ from aggregation_service.scheduler import Scheduler
 from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store, TurnLost
 from aggregation_service.team import Team
-from shared import db, lifecycle, log, metrics_server, migrations
+from shared import db, lifecycle, log, metrics_server, migrations, tracing
 from shared.errors import EXIT_UNAVAILABLE
 from shared.failpoints import Failpoints
 from shared.settings import command_line, load
@@ -34,7 +34,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = load(AggregationSettings)
     log.configure("aggregation", settings)
-    with lifecycle.stop_event() as stop:
+    with lifecycle.stop_event() as stop, tracing.configured("aggregation", settings):
         return run(settings, Failpoints.from_environment(), stop, once=arguments.once)
 
 

@@ -12,6 +12,7 @@ from aggregation_service.rollup import roll_targets
 from aggregation_service.store import Store
 from aggregation_service.team import Team
 from aggregation_service.windows import Level, Target, Window, due, next_window, resumed, unlogged
+from shared import tracing
 from shared.failpoints import Failpoints
 
 _LONG_S = 3_600
@@ -63,7 +64,8 @@ class Materialiser:
         pace = Pace(self._chunk, window.end - window.start)
 
         def do(store: Store, part: Slice) -> None:
-            pace.learn(part.devices, *self._slice(store, epoch, closing, part))
+            with tracing.child("store closed buckets", attributes={"plumbline.level_seconds": window.longest}):
+                pace.learn(part.devices, *self._slice(store, epoch, closing, part))
 
         slices = self._slices(pace)
         while not self._team.work(slices, do, stop, seconds):

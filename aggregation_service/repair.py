@@ -14,6 +14,7 @@ from aggregation_service.rollup import roll_dirty
 from aggregation_service.store import Store
 from aggregation_service.team import Team
 from aggregation_service.windows import Target, Window
+from shared import tracing
 from shared.failpoints import Failpoints
 
 _ROUND = 100_000  # buckets of a device: what is looked at together, and held in memory
@@ -49,7 +50,8 @@ class Repairer:
         pace = Pace(self._chunk, repair.end - repair.start)
 
         def do(store: Store, devices: list[int]) -> None:
-            pace.learn(len(devices), *self._repair(store, epoch, repair, devices))
+            with tracing.child("store late data", attributes={"plumbline.devices": len(devices)}):
+                pace.learn(len(devices), *self._repair(store, epoch, repair, devices))
 
         return self._team.work(self._sets(repair, pace), do, stop, seconds)
 

@@ -16,7 +16,7 @@ from aggregation_service.settings import AggregationSettings
 from aggregation_service.store import Store, TurnLost
 from aggregation_service.team import Team
 from aggregation_service.windows import Window
-from shared import log
+from shared import log, tracing
 from shared.db import Fault, backoff_seconds, classify
 from shared.errors import ConfigurationError, PlumblineError
 from shared.failpoints import Failpoints
@@ -85,7 +85,7 @@ class Scheduler:
             self._metrics.rests()
             self._metrics.database_up.set(1)
             return False
-        with self._metrics.run_seconds.time():
+        with self._metrics.run_seconds.time(), tracing.inside(tracing.start("run aggregation")):
             self._work(epoch, (), stop)
             self._store.clear_outbox(_ACKS)
         self._metrics.last_success.set(time.time())

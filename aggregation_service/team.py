@@ -1,5 +1,6 @@
 """Threads that share work, each with a connection of its own."""
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +63,7 @@ class Team:
 
         with ThreadPoolExecutor(len(self._stores), "worker") as pool:
             try:
-                self._wait([pool.submit(loop, store) for store in self._stores])
+                self._wait([pool.submit(contextvars.copy_context().run, loop, store) for store in self._stores])
             except BaseException:
                 failed.set()
                 raise

@@ -11,7 +11,7 @@ from api_service import trace_ids
 from api_service.app import create_app
 from api_service.server import create_server
 from api_service.settings import ApiSettings
-from shared import lifecycle, log, metrics_server
+from shared import lifecycle, log, metrics_server, tracing
 from shared.errors import ConfigurationError
 from shared.settings import command_line, load
 
@@ -41,6 +41,7 @@ def main() -> int:
         _log.info("started", host=host, port=port, modules=settings.api_modules)
         # uvicorn raises the signal that stopped it once more, for whoever had it before.
         stack.enter_context(lifecycle.stop_event())
+        stack.enter_context(tracing.configured("api", settings))
         server.run(sockets=[listening])
         _log.info("stopped")
     return 0

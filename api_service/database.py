@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -12,8 +12,10 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from api_service.metrics import Metrics
 from api_service.problems import unavailable
 from api_service.settings import ApiSettings
+from shared import tracing
 from shared.db import Fault, async_pool, classify
 from shared.errors import PlumblineError
+from shared.tracing import Span
 
 T = TypeVar("T")
 
@@ -82,7 +84,13 @@ class Database:
         Raises:
             psycopg.errors.QueryCanceled: it took longer than a question may.
         """
-        return await _within(self._settings.stats_timeout_seconds + _WAIT_S, work)
+        with asking():
+            return await _within(self._settings.stats_timeout_seconds + _WAIT_S, work)
+
+
+def asking() -> AbstractContextManager[Span | None]:
+    """A request waits in the block for the database."""
+    return tracing.child("postgresql", "client", {"db.system.name": "postgresql"})
 
 
 async def _within(

@@ -7,13 +7,14 @@ from fastapi import Request
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_service import trace_ids
+from api_service import server_spans, trace_ids
 from api_service.endless import ENDLESS
 from api_service.floods import Floods
 from api_service.limits import client_host
 from api_service.metrics import Metrics
-from shared import log
+from shared import log, tracing
 from shared.plain_errors import reason, trace
+from shared.tracing import Span
 
 _log = log.get(__name__)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -33,15 +34,18 @@ class Observe:
             await self._app(scope, receive, send)
             return
         trace_ids.enter(scope)
+        span = server_spans.begin(scope) if tracing.on() else None
         started, status = time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if ENDLESS in scope:  # how long the client stays says nothing of us
-                    self._count(scope, status, time.perf_counter() - started)
                 message["headers"] = _with_ours(message.get("headers", ()))
+                if span is not None:
+                    message["headers"] += server_spans.headers(span)
+                if ENDLESS in scope:  # how long the client stays says nothing of us
+                    self._over(scope, status, started, span)
             await send(message)
 
         try:
@@ -51,10 +55,15 @@ class Observe:
                 "request_failed", method=_method(scope), route=_route(scope), error=reason(error), trace=trace(error)
             )
         finally:
-            if ENDLESS not in scope:
-                self._count(scope, status, time.perf_counter() - started)
+            if ENDLESS not in scope or not status:
+                self._over(scope, status, started, span)
             if status == 503:
                 self._unserved(scope)
+
+    def _over(self, scope: Scope, status: int, started: float, span: Span | None) -> None:
+        self._count(scope, status, time.perf_counter() - started)
+        if span is not None:
+            server_spans.end(span, _method(scope), _route(scope), status)
 
     def _unserved(self, scope: Scope) -> None:
         route, address = _route(scope), client_host(Request(scope))

@@ -19,7 +19,7 @@ from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Store
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Writer
-from shared import db, kafka, lifecycle, log, metrics_server, migrations
+from shared import db, kafka, lifecycle, log, metrics_server, migrations, tracing
 from shared.events import Decoder
 from shared.failpoints import Failpoints
 from shared.plain_errors import reason
@@ -54,7 +54,8 @@ def main() -> int:
     migrations.require(conninfo)
     topic = Topic(kafka.admin(settings), settings.topic_readings)
     topic.check()
-    with lifecycle.stop_event() as stop:  # until here a signal just ends us
+    # Until here a signal just ends us.
+    with lifecycle.stop_event() as stop, tracing.configured("ingestion", settings):
         run(settings, conninfo, topic, failpoints, stop)
     return 0
 

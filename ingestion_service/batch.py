@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion_service.columns import Prepared
+from shared import tracing
 from shared.events import Decoder, Group
 
 
@@ -71,6 +72,16 @@ class DeadLetter:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The span of a batch, and those that its records came from; `began_ns`: since 1970."""
+
+    span: tracing.Span
+    topic: str
+    origins: Sequence[tracing.Context]
+    began_ns: int
+
+
 @dataclass(slots=True)
 class Batch:
     """One transaction's worth. `slot[i]` is the span (index into `spans`) of the i-th record."""
@@ -86,6 +97,7 @@ class Batch:
     prepared: Prepared | None = None  # once the ids of all its devices and layouts are known
     edition: int = 0  # of the catalogue that had these ids
     attempted: bool = False  # a COMMIT may have been sent: ask before writing again
+    trace: Trace | None = None
 
     @property
     def oldest_ms(self) -> int | None:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from ingestion_service import spans
 from ingestion_service.batch import Batch, Claim, Record, assemble
 from ingestion_service.breaker import CircuitBreaker
 from ingestion_service.gather import Gatherer
@@ -49,6 +50,7 @@ class Loop:
         metrics: Metrics,
     ) -> None:
         self._consumer = consumer
+        self._group = settings.consumer_group
         self._gatherer = Gatherer(consumer, settings, metrics)
         self._topic = topic
         self._writer = writer
@@ -130,8 +132,10 @@ class Loop:
                 elif error is not None:
                     self._on_error(error, message.partition())
         parts = self._partitions
-        batch = assemble(records, ends, parts.claims, parts.positions, self._decoder, time.time_ns() // 1000)
+        began_ns = time.time_ns()
+        batch = assemble(records, ends, parts.claims, parts.positions, self._decoder, began_ns // 1000)
         if batch is not None:
+            batch.trace = spans.begin(batch, self._topic.name, self._group, began_ns)
             self._breaker.check(batch)
             parts.advance(batch)
             self.lag.read(batch)
@@ -169,7 +173,7 @@ class Loop:
 
     def _committed(self, batch: Batch) -> None:
         """Mirrors the offsets in Kafka for tools that show lag; the truth is in the database."""
-        self._relay.wake(len(batch.spans), dead=bool(batch.dead))
+        self._relay.wake(len(batch.spans), dead=bool(batch.dead), trace=batch.trace)
         for span in batch.spans:
             self.lag.stored(span.claim.partition, span.stop)
         offsets = [TopicPartition(self._topic.name, span.claim.partition, span.stop) for span in batch.spans]

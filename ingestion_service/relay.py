@@ -6,7 +6,9 @@ its own: one that is missing or slow holds up nothing of the others.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import psycopg
@@ -15,17 +17,20 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from ingestion_service import acks
 from ingestion_service.acks import Outgoing
 from ingestion_service.backlog import Backlog
+from ingestion_service.batch import Trace
 from ingestion_service.metrics import Metrics
 from ingestion_service.outbox import Outbox
 from ingestion_service.settings import IngestionSettings
-from shared import log
+from shared import log, tracing
 from shared.failpoints import Failpoints
 from shared.plain_errors import reason, trace
 from shared.topics import ack_topic
+from shared.tracing import Span
 
 DELIVERY_TIMEOUT_MS = 30_000  # the producer's: by then Kafka has a record, or has not
 
 _log = log.get(__name__)
+_LINKS = 128  # batches that a round is linked with
 _AT_ONCE = 2_000  # records in one round
 _OUTCOMES = ("success", *acks.ERROR_OUTCOMES)
 _IDLE_S = 1.0  # look anyway: what an earlier owner left, and what failed before
@@ -54,12 +59,11 @@ class Relay:
         for stream in (self._success, *self._others):
             stream.start()
 
-    def wake(self, commits: int, *, dead: bool) -> None:
-        """So many ranges were committed, with dead letters or without."""
+    def wake(self, commits: int, *, dead: bool, trace: Trace | None) -> None:
+        """So many ranges were committed, with dead letters or without, by a batch with this trace."""
         self._backlog.add(commits)
-        self._success.wake()
-        for stream in self._others if dead else ():
-            stream.wake()
+        for stream in (self._success, *(self._others if dead else ())):
+            stream.wake(None if trace is None else trace.span)
 
     def hold(self) -> None:
         """Waits, ACK_HOLD_MAX_SECONDS at most, while more than ACK_BACKLOG_MAX commits aren't acknowledged."""
@@ -160,12 +164,15 @@ class _Stream:
         self._name, self._step, self._reset = name, step, reset
         self._wake = threading.Event()
         self._ending = threading.Event()
+        self._batches: deque[Span] = deque(maxlen=_LINKS)
         self._thread = threading.Thread(target=self._run, name=f"relay {name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def wake(self) -> None:
+    def wake(self, batch: Span | None) -> None:
+        if batch is not None:
+            self._batches.append(batch)
         self._wake.set()
 
     def end(self) -> None:
@@ -184,14 +191,23 @@ class _Stream:
             self._wake.clear()
             last = self._ending.is_set()
             try:
-                while self._step():
-                    pass
+                with self._span():
+                    while self._step():
+                        pass
             except (psycopg.OperationalError, KafkaException) as error:
                 _log.warning("relay_delayed", stream=self._name, error=reason(error))
                 self._later(error)
             except Exception as error:  # noqa: BLE001 what we don't know must not end the acks of all that follows
                 _log.warning("relay_failed", stream=self._name, error=reason(error), trace=trace(error))
                 self._later(error)
+
+    def _span(self) -> AbstractContextManager[Span | None]:
+        """Inside the first batch that woke us, linked with the others."""
+        batches = [self._batches.popleft() for _ in range(len(self._batches))]
+        if not batches:
+            return nullcontext()
+        links = [batch.context for batch in batches[1:]]
+        return tracing.inside(tracing.start(f"relay {self._name}", "producer", parent=batches[0], links=links))
 
     def _later(self, error: Exception) -> None:
         if isinstance(error, psycopg.Error):

@@ -16,10 +16,12 @@ from ingestion_service.batch import Batch, Claim, Span
 from ingestion_service.columns import Rows, copy_blocks, late_buckets
 from ingestion_service.offsets import Fenced
 from ingestion_service.pairs import Pairs
-from shared import db, pgcopy
+from shared import db, pgcopy, tracing
 from shared.failpoints import Failpoints
 
 _EVENT_COLUMNS = "device, ts, layout, values, extras"
+_COPY = {"db.system.name": "postgresql", "db.operation.name": "COPY", "db.collection.name": "events"}
+_COMMIT = {"db.system.name": "postgresql", "db.operation.name": "COMMIT"}
 _EPOCH_DAY = date(1970, 1, 1)
 
 
@@ -201,7 +203,8 @@ class Store:
         with self._transaction() as cursor:
             if rows:
                 started = time.monotonic()
-                _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
+                with tracing.child("COPY events", "client", _COPY):
+                    _copy(cursor, f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT binary)", blocks)
                 batch.copy_seconds = time.monotonic() - started
             self._failpoints.hit("ingestion.after_copy")
             outbox.bury(cursor, batch)
@@ -217,8 +220,10 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Cursor]:
         connection = self.connection
-        with connection.transaction(), connection.cursor() as cursor:
-            yield cursor
+        with tracing.Last("COMMIT", "client", _COMMIT) as commit, connection.transaction():
+            with connection.cursor() as cursor:
+                yield cursor
+            commit.start()
 
 
 def is_repeat(error: psycopg.Error) -> bool:

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 import psycopg
 
+from ingestion_service import spans
 from ingestion_service.batch import Batch, Claim
 from ingestion_service.commit import Committer
 from ingestion_service.metrics import Metrics
 from ingestion_service.offsets import Fenced
 from ingestion_service.store import Store
-from shared import db, log
+from shared import db, log, tracing
 from shared.errors import PlumblineError
 from shared.plain_errors import reason
+from shared.tracing import Span
 
 _log = log.get(__name__)
 _SILENT_S = 5.0  # a batch usually takes a tenth of a second
@@ -35,6 +37,7 @@ class _Work:
     run: Callable[[], object]
     done: Future[object]
     term: int
+    span: Span | None
 
 
 class Writer:
@@ -79,8 +82,11 @@ class Writer:
         # Here rather than in our thread: two that need the interpreter at once only hold each other up.
         self._committer.prepare(batch)
         self._places.acquire()
-        future = self._enqueue(lambda: self._commit(batch))
+        trace = batch.trace
+        future = self._enqueue(lambda: self._commit(batch), None if trace is None else trace.span)
         future.add_done_callback(lambda _: self._places.release())
+        if trace is not None:
+            future.add_done_callback(lambda done: spans.end(trace, batch, done))
         return future
 
     def claim(self, topic: str, partition: int, topic_id: str, low: int) -> "Future[object]":
@@ -115,17 +121,18 @@ class Writer:
         else:
             self._store.close()
 
-    def _enqueue(self, run: Callable[[], object]) -> "Future[object]":
+    def _enqueue(self, run: Callable[[], object], span: Span | None = None) -> "Future[object]":
         future: Future[object] = Future()
         with self._idle:
             self._pending += 1
-        self._queue.put(_Work(run, future, self._term))
+        self._queue.put(_Work(run, future, self._term, span))
         return future
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
             try:
-                result = self._insist(work)
+                with tracing.within(work.span):
+                    result = self._insist(work)
             except BaseException as error:  # noqa: BLE001 the future carries it to the loop, which decides
                 work.done.set_exception(error)
             else:

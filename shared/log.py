@@ -10,7 +10,7 @@ from typing import Any, cast
 import structlog
 from structlog.typing import EventDict, Processor
 
-from shared import plain_errors
+from shared import plain_errors, tracing
 from shared.errors import PlumblineError
 from shared.settings import ServiceSettings
 
@@ -18,7 +18,9 @@ _FIRST = ("timestamp", "level", "service", "event")
 _json = False  # so are this process's lines
 
 
-def configure(service: str, settings: ServiceSettings, identify: Callable[[], Mapping[str, str]] | None = None) -> None:
+def configure(
+    service: str, settings: ServiceSettings, identify: Callable[[], Mapping[str, str]] = tracing.identify
+) -> None:
     """Sends structlog's, logging's and warnings' lines to stderr, as JSON or for reading; crashes as well.
 
     `identify` gives the ids of what is being worked on, where there is something: trace_id, span_id.
@@ -28,7 +30,7 @@ def configure(service: str, settings: ServiceSettings, identify: Callable[[], Ma
     common: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _completed(service, identify or dict),
+        _completed(service, identify),
     ]
     structlog.configure(
         processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

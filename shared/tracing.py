@@ -86,6 +86,26 @@ def current() -> Span | None:
     return _current.get()
 
 
+def enter(span: Span | None) -> None:
+    """From now on the task, or thread, is inside this span, until it ends."""
+    _current.set(span)
+
+
+def headers(span: Span | None) -> list[tuple[str, str]]:
+    """What a message or request has to carry, so that what becomes of it is found from this span; mostly nothing."""
+    return [(HEADER, span.context.header())] if span is not None and span.context.sampled else []
+
+
+def messaging(topic: str, operation: str) -> dict[str, str | int | float | bool | Sequence[str]]:
+    """The attributes of an operation on a topic (OpenTelemetry's semantic conventions)."""
+    return {
+        "messaging.system": "kafka",
+        "messaging.destination.name": topic,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+    }
+
+
 def identify() -> Mapping[str, str]:
     """Its ids, for the log."""
     span = _current.get()

@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from shared import lifecycle, log, metrics_server
+from shared import lifecycle, log, metrics_server, tracing
 from shared.events import Limits
 from shared.settings import load
 from simulator import replay
@@ -114,7 +114,11 @@ def main() -> int:
     recording = None if options.command == "run" else read(Path(options.file), mapped(options))
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    with lifecycle.stop_event() as stop, metrics_server.serve(settings, registry):
+    with (
+        lifecycle.stop_event() as stop,
+        metrics_server.serve(settings, registry),
+        tracing.configured("simulator", settings),
+    ):
         publisher: HttpPublisher | KafkaPublisher
         if options.http:
             publisher = HttpPublisher(over_http.of(options), settings, metrics, stop)

@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from shared import kafka, log
+from shared import kafka, log, tracing
 from shared.errors import ConfigurationError, PlumblineError
 from shared.settings import TopicSettings
 from simulator.http.delivery import Delivery
@@ -68,11 +68,17 @@ class KafkaPublisher:
 
     def publish(self, records: Sequence[Record]) -> None:
         """Hands records over; blocks while too many are on their way, and gives up on that after a stop."""
-        waiting: list[Record] = list(records)
+        sending = tracing.start(f"send {self._topic}", "producer", attributes=tracing.messaging(self._topic, "send"))
+        with tracing.inside(sending) as span:
+            self._publish(records, tracing.headers(span))
+
+    def _publish(self, records: Sequence[Record], headers: Sequence[tuple[str, str]]) -> None:
+        waiting: list[Record] = [record | {"headers": headers} for record in records] if headers else list(records)
         self._given += len(waiting)
         while waiting and self._stopping_s() < DRAIN_TIMEOUT_S:
             if len(self._producer) + len(waiting) <= _IN_FLIGHT or not len(self._producer):
-                self._producer.produce_batch(self._topic, waiting, on_delivery=self._delivered)
+                produce = kafka.produce_each if headers else Producer.produce_batch
+                produce(self._producer, self._topic, waiting, on_delivery=self._delivered)
                 waiting = [record for record in waiting if self._refused(record)]
             self._producer.poll(0.1 if waiting else 0)
         self._failed += len(waiting)

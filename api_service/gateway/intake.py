@@ -15,6 +15,7 @@ from api_service.auth.claims import Principal
 from api_service.gateway.metrics import GatewayMetrics
 from api_service.gateway.outlet import Delivery, Outlet
 from api_service.problems import unavailable
+from shared import tracing
 from shared.events import Decoder, Limits
 
 _AT_ONCE = 1_000  # events: one or two milliseconds
@@ -46,10 +47,10 @@ class Taken:
 class _Request:
     """One that is being taken: `judged` of its events are already."""
 
-    __slots__ = ("delivery", "judged", "rejected", "values", "who")
+    __slots__ = ("delivery", "headers", "judged", "rejected", "values", "who")
 
-    def __init__(self, values: Sequence[bytes], who: Principal) -> None:
-        self.values, self.who = values, who
+    def __init__(self, values: Sequence[bytes], who: Principal, headers: Sequence[tuple[str, str]]) -> None:
+        self.values, self.who, self.headers = values, who, headers
         self.judged = 0
         self.rejected: list[Rejected] = []
         self.delivery = Delivery(len(values))
@@ -60,6 +61,7 @@ class Intake:
 
     def __init__(self, limits: Limits, outlet: Outlet, metrics: GatewayMetrics) -> None:
         self._decoder, self._outlet, self._metrics = Decoder(limits), outlet, metrics
+        self._sending = outlet.sending()
         self._accepted = metrics.events.labels("accepted")
         self._line: deque[_Request] = deque()
         self._due = False  # in this turn of the loop
@@ -73,15 +75,16 @@ class Intake:
         Raises:
             Problem: 503, Kafka didn't confirm each of them; some may be there nevertheless.
         """
-        request = _Request(values, who)
-        self._line.append(request)
-        self.waiting += len(values)
-        self._schedule()
-        started = time.monotonic()
-        await request.delivery.done
-        taken = self._taken(request)
-        self._metrics.confirm_seconds.observe(time.monotonic() - started)
-        return taken
+        with tracing.child(*self._sending) as span:
+            request = _Request(values, who, tracing.headers(span))
+            self._line.append(request)
+            self.waiting += len(values)
+            self._schedule()
+            started = time.monotonic()
+            await request.delivery.done
+            taken = self._taken(request)
+            self._metrics.confirm_seconds.observe(time.monotonic() - started)
+            return taken
 
     def _taken(self, request: _Request) -> Taken:
         delivery, count = request.delivery, len(request.values)
@@ -156,7 +159,10 @@ class Intake:
                     request.rejected.append(Rejected(index, FORBIDDEN_DEVICE, "the token doesn't cover this device"))
                 else:
                     fate = partial(self._outlet.delivered, delivery, index)
-                    messages.append({"value": value, "key": key, "callback": fate})
+                    message: dict[str, Any] = {"value": value, "key": key, "callback": fate}
+                    if request.headers:
+                        message["headers"] = request.headers
+                    messages.append(message)
             delivery.settle(len(request.rejected) - before)
         if messages:
-            self._outlet.send(messages)
+            self._outlet.send(messages, headers=any(request.headers for request, _, _ in turn))

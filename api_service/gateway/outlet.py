@@ -14,7 +14,8 @@ from confluent_kafka import KafkaError, Message, Producer
 from api_service.gateway.metrics import GatewayMetrics
 from api_service.problems import Problem, unavailable
 from api_service.settings import ApiSettings
-from shared import kafka, log
+from shared import kafka, log, tracing
+from shared.tracing import Attributes, Kind
 
 _POLL_S = 0.001
 _LINGER_MS = 1
@@ -106,11 +107,22 @@ class Outlet:
             return f"it has confirmed nothing for more than {_STALLED_S:.0f} s → see the broker's log"
         return None
 
-    def send(self, messages: list[dict[str, Any]]) -> None:
-        """Hands messages over, each with its `callback`, which is called from the event loop once its fate is known."""
+    def sending(self) -> tuple[str, Kind, Attributes]:
+        """The span of a request's events on their way."""
+        topic = self._settings.topic_readings
+        return f"send {topic}", "producer", tracing.messaging(topic, "send")
+
+    def send(self, messages: list[dict[str, Any]], *, headers: bool = False) -> None:
+        """Hands messages over, each with its `callback`, which is called from the event loop once its fate is known.
+
+        `headers`: some have such.
+        """
         if not self._in_flight:
             self._moved = time.monotonic()
-        self._producers[-1].produce_batch(self._settings.topic_readings, messages)
+        if headers:
+            kafka.produce_each(self._producers[-1], self._settings.topic_readings, messages)
+        else:
+            self._producers[-1].produce_batch(self._settings.topic_readings, messages)
         self._in_flight += len(messages)
         for message in messages:
             if "_error" in message:

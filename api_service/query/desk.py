@@ -4,12 +4,13 @@ So the round trips to the database, and numpy's calls, are made once for many qu
 """
 
 import asyncio
+import contextvars
 from collections.abc import Sequence
 
 from psycopg.errors import ProgramLimitExceeded
 
 from api_service.auth.claims import Principal
-from api_service.database import Database
+from api_service.database import Database, asking
 from api_service.query import statistics_store as store
 from api_service.query.answer import Answer
 from api_service.query.batch import Batch, Ticket
@@ -45,12 +46,14 @@ class Desk:
         ticket = Ticket(question, who, media_type, asyncio.get_running_loop().create_future())
         self._waiting.append(ticket)
         self._next()
-        return await ticket.answer
+        with asking():
+            return await ticket.answer
 
     def _next(self) -> None:
         if self._waiting and len(self._working) < _SNAPSHOTS:
             tickets, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
-            task = asyncio.get_running_loop().create_task(self._serve(tickets))
+            # Not in the context of the one who happens to begin it: the work is for all of them.
+            task = asyncio.get_running_loop().create_task(self._serve(tickets), context=contextvars.Context())
             self._working.add(task)
             task.add_done_callback(self._done)
 

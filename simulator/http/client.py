@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
+from shared import tracing
 from shared.errors import Unavailable
 from simulator.http.answers import Again, Answer
 
@@ -35,10 +36,15 @@ async def post(session: aiohttp.ClientSession, base: str, token: str, body: byte
     if gzip:
         headers["Content-Encoding"] = "gzip"
         body = zlib.compress(body, _GZIP_LEVEL, wbits=31)
+    span = tracing.start("POST", "client", attributes={"http.request.method": "POST", "url.template": "/ingest"})
+    headers |= dict(tracing.headers(span))
     data = body if len(body) < _WARNED_FROM else io.BytesIO(body)
     try:
-        async with session.post(f"{base}/ingest", data=data, headers=headers, allow_redirects=False) as answer:
-            return Answer(base, answer.status, answer.headers.get("Retry-After"), await answer.read())
+        with tracing.inside(span):
+            async with session.post(f"{base}/ingest", data=data, headers=headers, allow_redirects=False) as answer:
+                if span is not None:
+                    span.note({"http.response.status_code": answer.status})
+                return Answer(base, answer.status, answer.headers.get("Retry-After"), await answer.read())
     except TimeoutError:
         return Again("no answer in time")
     except aiohttp.ClientError as error:
