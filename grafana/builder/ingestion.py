@@ -1,5 +1,6 @@
 """From Kafka to Postgres: how much, how fast, how far behind, and what was refused."""
 
+from grafana.builder import alerts
 from grafana.builder.board import Board, Row, choice
 from grafana.builder.panels import Limits, number, series, spread
 from grafana.builder.queries import over_time, quantiles
@@ -41,13 +42,14 @@ def _now() -> Row:
             "Between what is stored and the end of the log. Bursts come and go; growing for minutes: too slow.",
             over_time("sum(ingestion_lag_messages)"),
             unit="short",
+            limits=alerts.above(look="PlumblineLagGrowing"),
         ),
         number(
             "Oldest record that waits",
             "How long ago Kafka got it. Normally below a second.",
             over_time("max(ingestion_lag_seconds)"),
             unit="s",
-            limits=Limits(30, 60),
+            limits=alerts.above(act="PlumblineEventsNotVisible"),
         ),
         number(
             "Partitions paused",
@@ -61,14 +63,14 @@ def _now() -> Row:
             "They need an operator's decision (plumbline offsets). Always 0.",
             over_time("sum(ingestion_stopped_partitions) or vector(0)"),
             unit="none",
-            limits=Limits(act=1),
+            limits=alerts.counted(act="PlumblinePartitionStopped"),
         ),
         number(
             "Unaccounted events",
             "Read, and neither stored, nor a duplicate, nor a dead letter: the loss identity. Always 0.",
-            over_time("sum(ingestion_unaccounted_offsets)"),
+            over_time("sum(abs(ingestion_unaccounted_offsets))"),
             unit="none",
-            limits=Limits(act=1),
+            limits=alerts.counted(act="PlumblineEventsUnaccounted"),
         ),
     ])  # fmt: skip
 
@@ -111,6 +113,7 @@ def _speed() -> Row:
             "answer. Normally below a second.",
             quantiles("ingestion_end_to_end_seconds"),
             unit="s",
+            limits=Limits(look=alerts.within("PlumblineEventsSlow")),
         ),
         spread(
             "Accepted to visible, spread",
@@ -146,21 +149,23 @@ def _behind() -> Row:
             "It grows by a second a second while nothing is read of a partition.",
             over_time(f"max by (partition) (ingestion_lag_seconds{_OF})", "partition {{partition}}"),
             unit="s",
-            limits=Limits(30, 60),
+            limits=alerts.above(act="PlumblineEventsNotVisible"),
         ),
         series(
             "Partitions by process",
-            "Who reads how many. All together: the topic's partitions; less for a moment while they change hands.",
-            over_time("sum by (instance) (ingestion_owned_partitions)", "{{instance}}"),
+            "Who reads how many. All together: the topic's; less for a moment, while they change hands.",
+            [
+                over_time("sum by (instance) (ingestion_owned_partitions)", "{{instance}}"),
+                over_time("max(ingestion_topic_partitions)", "of the topic"),
+            ],
             unit="none",
-            stacked=True,
         ),
         series(
             "Unaccounted events, by partition",
             "Read and without an outcome in a partition's books. Anything but 0 is a fault: see the runbook.",
             over_time(f"sum by (partition) (ingestion_unaccounted_offsets{_OF})", "partition {{partition}}"),
             unit="none",
-            limits=Limits(act=1),
+            limits=alerts.counted(act="PlumblineEventsUnaccounted"),
         ),
     ])  # fmt: skip
 
@@ -209,6 +214,7 @@ def _acks() -> Row:
             "Acks follow commits within a second or two; they wait while Kafka is away, and none is lost.",
             over_time("max(ingestion_ack_lag_seconds)", "oldest"),
             unit="s",
+            limits=alerts.above(look="PlumblineAcksBehind"),
             width=8,
         ),
         series(

@@ -1,5 +1,6 @@
 """From events to statistics: how fresh, how much late data waits, and what a run costs."""
 
+from grafana.builder import alerts
 from grafana.builder.board import Board, Row
 from grafana.builder.panels import Limits, number, series, spread
 from grafana.builder.queries import over_time, quantiles
@@ -25,25 +26,28 @@ def _now() -> Row:
         ),
         number(
             "Overdue",
-            "How long ago the next bucket should have been stored, at the level that is worst. An interval between "
-            "runs and the work are usual.",
-            over_time('max(aggregation_overdue_seconds{step="store"})'),
-            unit="s",
-            limits=Limits(60, 180),
+            "How long ago the next bucket should have been stored, at the level that is worst, as a share of what an "
+            "alert allows: two minutes, and a twentieth of the level's width.",
+            over_time(
+                'max(max by (level) (aggregation_overdue_seconds{step="store"})'
+                " / on (level) level:aggregation_patience_seconds:max)"
+            ),
+            unit="percentunit",
+            limits=Limits(0.5, 1),
         ),
         number(
             "Late data waits",
             "How long the oldest late reading has waited to be counted in. /stats has it already.",
             over_time("max(aggregation_dirty_age_seconds)"),
             unit="s",
-            limits=Limits(look=300),
+            limits=alerts.above(look="PlumblineLateDataWaits"),
         ),
         number(
             "Last run that ended well",
             "Ago. About AGGREGATION_INTERVAL_SECONDS.",
             over_time("time() - max(aggregation_last_success_timestamp_seconds)"),
             unit="s",
-            limits=Limits(60, 180),
+            limits=Limits(look=60),
         ),
         number(
             "Aggregators at work",
@@ -72,10 +76,13 @@ def _fresh() -> Row:
         ),
         series(
             "Overdue, by level and step",
-            "How long ago the next bucket should have been closed, and stored. 0: it isn't due.",
-            over_time("max by (level, step) (aggregation_overdue_seconds)", "{{level}} s: {{step}}"),
+            "How long ago the next bucket should have been closed, and stored. 0: it isn't due. `allowed`: beyond it "
+            "there is an alert.",
+            [
+                over_time("max by (level, step) (aggregation_overdue_seconds)", "{{level}} s: {{step}}"),
+                over_time("level:aggregation_patience_seconds:max", "{{level}} s: allowed"),
+            ],
             unit="s",
-            limits=Limits(60, 180),
         ),
         series(
             "Age of what is stored, by level",
@@ -84,10 +91,14 @@ def _fresh() -> Row:
             unit="s",
         ),
         series(
-            "Age of what is stored across devices, by level",
-            "Rows of the whole fleet follow those of devices.",
-            over_time("max by (level) (aggregation_fleet_age_seconds)", "{{level}} s"),
+            "Across devices: behind those of devices, by level",
+            "Rows of the whole fleet follow those of devices within a run.",
+            over_time(
+                "max by (level) (aggregation_fleet_age_seconds) - max by (level) (aggregation_stored_age_seconds)",
+                "{{level}} s",
+            ),
             unit="s",
+            limits=alerts.above(look="PlumblineFleetStatisticsBehind"),
         ),
     ])  # fmt: skip
 
@@ -107,7 +118,7 @@ def _late() -> Row:
             "How long late data waits to be counted in. A run or two.",
             over_time("max(aggregation_dirty_age_seconds)", "oldest"),
             unit="s",
-            limits=Limits(look=300),
+            limits=alerts.above(look="PlumblineLateDataWaits"),
             width=8,
         ),
         series(

@@ -68,7 +68,7 @@ class Servers:
 
 def _legend(form: str, labels: Mapping[str, str]) -> str:
     if not form:
-        return " ".join(labels.values())
+        return " ".join(value for name, value in labels.items() if name != "__name__")
     return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), form)
 
 

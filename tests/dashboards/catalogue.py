@@ -58,11 +58,16 @@ def values(of: Json, servers: Servers, span: Window) -> Values:
 
 def found(name: str, servers: Servers, scrape: int) -> list[Found]:
     """What each query of a dashboard finds now."""
-    board = document(name)
     metrics, database = window(300, scrape), window(3 * 3600, 10)
-    given = values(board, servers, database)
+    given = values(document(name), servers, database)
     return [
         Found(panel, query, servers.sample(query, database if "rawSql" in query else metrics, given))
-        for panel in panels(board)
-        for query in panel.get("targets", [])
+        for panel, query in queries(name)
     ]
+
+
+def queries(name: str) -> Iterator[tuple[Json, Json]]:
+    """Each query of a dashboard, with its panel."""
+    for panel in panels(document(name)):
+        for query in panel.get("targets", []):
+            yield panel, query

@@ -25,6 +25,7 @@ HISTORY = (*FLEET, "--interval", "10s", "--from", "-2h")
 FAULTS = ("--late", "0.05", "--duplicate", "0.05", "--conflict", "0.02", "--malformed", "0.03", "--late-by", "20s")
 LIVE = (*FLEET, "--interval", "250ms", *FAULTS)
 BEFORE = tuple(part for part in stack.DEFAULT_PARTS if part not in ("aggregation", "alertmanager"))
+DEVICE = "dev-00003"
 JOB_S = 60.0
 
 
@@ -38,8 +39,7 @@ def running(home: Path) -> Iterator[Servers]:
     with patch.object(prometheus, "INTERVAL", f"{SCRAPE_S}s"), patch.dict(os.environ, often):
         try:
             values = stack.up(home, BEFORE, options, say=lambda _: None).values
-            for arguments in (GONE, HISTORY):
-                _send(home, values, arguments)
+            _send(home, values)
             # History is past for an aggregator that starts now.
             values = stack.up(home, ("aggregation", "simulator"), options, say=lambda _: None).values
             with _traffic(values), _servers(values) as servers:
@@ -48,10 +48,10 @@ def running(home: Path) -> Iterator[Servers]:
             stack.reset(home, say=lambda _: None)
 
 
-def _send(home: Path, values: Mapping[str, str], arguments: tuple[str, ...]) -> None:
-    job = services.start_job(home, "history", values, arguments)
-    process.until(lambda: job.poll() is not None, JOB_S)
-    assert job.returncode == 0, arguments
+def _send(home: Path, values: Mapping[str, str]) -> None:
+    jobs = [services.start_job(home, arguments[-1], values, arguments) for arguments in (GONE, HISTORY)]
+    process.until(lambda: all(job.poll() is not None for job in jobs), JOB_S)
+    assert [job.returncode for job in jobs] == [0, 0]
 
 
 @contextmanager
@@ -73,20 +73,21 @@ def _traffic(values: Mapping[str, str]) -> Iterator[None]:
 def _ask(url: str, own: str, over: threading.Event) -> None:
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {own}"}, timeout=30) as client:
         while not over.wait(0.2):
-            client.get("/stats", params={"device_id": "dev-1", "from": "-1h"})
-            client.get("/stats", params={"device_id": "dev-1", "from": "-1h", "bucket": "none"})
+            client.get("/stats", params={"device_id": DEVICE, "from": "-1h"})
+            client.get("/stats", params={"device_id": DEVICE, "from": "-1h", "bucket": "none"})
             client.get("/stats", params={"bucket": "7s"})
             client.get("/vital-data")
             client.get("/devices", headers={"Authorization": "Bearer broken"})
-            client.post("/ingest", json={"device_id": "dev-1", "timestamp": time.time() - 1_800, "temperature": 20.5})
+            client.post("/ingest", json={"device_id": DEVICE, "timestamp": time.time() - 1_800, "temperature": 20.5})
 
 
 def _listen(url: str, own: str, over: threading.Event) -> None:
     headers = {"Authorization": f"Bearer {own}"}
     with (
         httpx.Client(base_url=url, headers=headers, timeout=30) as client,
-        client.stream("GET", "/stats/stream", params={"device_id": "dev-1"}) as events,
+        client.stream("GET", "/stats/stream", params={"device_id": DEVICE}) as events,
     ):
+        events.raise_for_status()
         for _ in events.iter_lines():
             if over.is_set():
                 return

@@ -32,3 +32,10 @@ def test_every_query_finds_something(name: str, servers: Servers) -> None:
 
     process.until(full, DATA_S, poll_s=1.0)
     assert empty == []
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_a_figure_is_one_number(name: str, servers: Servers) -> None:
+    figures = [each for each in catalogue.found(name, servers, scene.SCRAPE_S) if each.panel["type"] == "stat"]
+    assert figures
+    assert [each.panel["title"] for each in figures if len(each.sample) != 1] == []
