@@ -35,6 +35,9 @@ class Changes:
         self._rows: dict[bytes, tuple[bytes, int]] = {}
         self.number = 0
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def take(self, rows: Iterable[bytes]) -> list[bytes]:
         """The rows as they are now; returns those that are new or differ from the last look. Others are forgotten."""
         before, self._rows = self._rows, {}

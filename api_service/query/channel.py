@@ -34,6 +34,12 @@ class Channel:
         self._answer: Answer | None = None
         self._turn = asyncio.Lock()
         self.listeners: set[Listener] = set()
+        self.users = 0  # who listens, or is about to
+
+    @property
+    def size(self) -> int:
+        """Rows that it keeps, to compare."""
+        return len(self._changes)
 
     async def begin(self, listener: Listener, known: Heard | None, now: int) -> None:
         """Lets it listen; its first event has what it doesn't know. `now` in µs.

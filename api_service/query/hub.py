@@ -25,6 +25,8 @@ from shared.statistics.buckets import Bucket
 
 # Channels that are asked together: they share a snapshot. Between two such groups others have their turn.
 _AT_ONCE = 64
+# Of all channels, as they were last: some hundred megabytes.
+_MOST_ROWS = 500_000
 _AWAY = event("trouble", msgspec.json.encode({"detail": "The database doesn't answer; what is shown may be stale."}))
 
 Key = tuple[Question, tuple[str, ...] | None]
@@ -67,21 +69,24 @@ class Hub:
             Problem: it can't be answered; 503, too many listen.
             psycopg.Error: the database ended it.
         """
-        if self._listeners >= self._settings.stream_max_listeners:
-            raise unavailable("As many clients listen as may.", 5)
+        rows = sum(channel.size for channel in self._channels.values())
+        if self._listeners >= self._settings.stream_max_listeners or rows > _MOST_ROWS:
+            raise unavailable("As many clients listen, or to as much, as may.", 5)
         key = (asked, who.devices)
         channel = self._channels.setdefault(key, Channel(asked, bucket, who, self._statistics))
         self._listeners += 1
+        channel.users += 1
         try:
             await channel.begin(listener, known, self._now())
             self._wanted.set()
             yield channel
         finally:
             self._listeners -= 1
+            channel.users -= 1
             channel.listeners.discard(listener)
             if listener.overrun:
                 self._metrics.dropped.inc()
-            if not channel.listeners and self._channels.get(key) is channel:
+            if not channel.users:
                 del self._channels[key]
 
     async def _rounds(self) -> None:
