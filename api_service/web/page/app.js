@@ -76,7 +76,7 @@ session.listen(() => {
     return;
   }
   pipeline.stop();
-  statistics.close();
+  statistics.close("logged out");
   fleet?.close();
   say("");
   if (session.proven) return; // what is on the screen stays

@@ -56,7 +56,7 @@ export class Charts {
       const value = h("span", { class: "value" });
       const place = h("div", { class: "plot" });
       const figure = h("figure", { class: "panel", tabindex: "0", role: "application", "aria-roledescription": "chart" },
-        h("figcaption", {}, h("h3", {}, drawing.panel.metric), value), place);
+        h("figcaption", {}, h("h2", {}, drawing.panel.metric), value), place);
       figure.addEventListener("keydown", (event) => this.#key(event, panel));
       const panel = { figure, place, value, plot: null };
       return panel;

@@ -84,11 +84,15 @@ export class Statistics {
     this.#load(view, this.#asking.signal);
   }
 
-  /** It isn't looked at any more: stops asking. */
-  close() {
+  /**
+   * Stops asking.
+   * @param {"" | "logged out"} [state]  what is to be said of what is shown
+   */
+  close(state = "") {
     this.#asking.abort();
     this.#asking = new AbortController();
-    this.#facts.state("");
+    this.#facts.state(state);
+    this.#busy(false);
   }
 
   /** Forgets what is shown. */
@@ -128,7 +132,7 @@ export class Statistics {
   #failed(error) {
     if (!(error instanceof ApiError)) throw error;
     this.#busy(false);
-    this.#facts.state(error.status === 401 ? "logged out" : "");
+    this.#facts.state("");
     if (error.status === 401) return; // the log-in says it
     this.#say(error.text, "error");
     this.#controls.refused(error.errors);
