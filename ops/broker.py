@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import TopicDescription  # type: ignore[attr-defined]
@@ -71,6 +72,28 @@ class Broker:
             }
         except KafkaException as error:
             raise kafka.unavailable(self._settings, error) from None
+
+    def described(self) -> list[dict[str, Any]]:
+        """Every topic with its partitions: leader, replicas in sync, first and next offset."""
+        try:
+            topics = self._consumer.list_topics(timeout=TIMEOUT_S).topics
+        except KafkaException as error:
+            raise kafka.unavailable(self._settings, error) from None
+        parts = {name: sorted(topic.partitions.values(), key=lambda each: each.id) for name, topic in topics.items()}
+        ends = self.watermarks([(name, each.id) for name, partitions in parts.items() for each in partitions])
+        return [
+            {
+                "topic": name,
+                "partition": each.id,
+                "leader": each.leader,
+                "replicas": list(each.replicas),
+                "in_sync": list(each.isrs),
+                "first_offset": ends[name, each.id][0],
+                "next_offset": ends[name, each.id][1],
+            }
+            for name, partitions in sorted(parts.items())
+            for each in partitions
+        ]
 
     def offsets_at(self, partitions: Sequence[Partition], when: datetime) -> dict[Partition, int]:
         """The offset of each partition's first record of this time or later; the end where there is none."""

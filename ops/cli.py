@@ -8,6 +8,7 @@ import typer
 
 from ops import (
     backfill,
+    bundle,
     clients,
     demo,
     dlq,
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_WATCHING = (demo, stack, status, tail, doctor)
+_WATCHING = (demo, stack, status, tail, doctor, bundle)
 _DECIDING = (token, keys, clients, offsets, reconcile, verify, backfill, dlq, trace)
 for module in (*_WATCHING, *_DECIDING):
     module.register(app)

@@ -17,7 +17,7 @@ from shared.settings import (
 )
 from simulator.options import SimulatorSettings
 
-_GROUPS: tuple[tuple[str, type[Settings]], ...] = (
+GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("Kafka: every service but the aggregation", KafkaSettings),
     ("Topics", TopicSettings),
     ("Postgres: every service but the simulator", DatabaseSettings),
@@ -37,7 +37,7 @@ def text() -> str:
         "# VAR_FILE names a file that holds VAR's value: for secrets.",
     ]
     seen: set[str] = set()
-    for title, group in _GROUPS:
+    for title, group in GROUPS:
         fields = {name: field for name, field in group.model_fields.items() if name not in seen}
         seen |= fields.keys()
         lines += ["", f"# {title}"] if fields else []

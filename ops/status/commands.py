@@ -44,11 +44,21 @@ def show_status(
         raise typer.Exit(1)
 
 
-def _once(where: Path, as_json: bool) -> bool:
+def document(where: Path) -> dict[str, Any]:
+    """What `plumbline status --json` prints."""
+    before, now = _twice(where)
+    return _document(before, now, _judged(before, now))
+
+
+def _twice(where: Path) -> tuple[Look, Look]:
     before = look(where)
     if any(part.state != "stopped" for part in before.parts):
         time.sleep(APART_S)
-    now = look(where)
+    return before, look(where)
+
+
+def _once(where: Path, as_json: bool) -> bool:
+    before, now = _twice(where)
     found = _judged(before, now)
     if as_json:
         print_json(_document(before, now, found))
