@@ -1,7 +1,7 @@
 """The door: who asks what, how fast it is answered, what is refused."""
 
 from grafana.builder import alerts
-from grafana.builder.board import Board, Row, choice
+from grafana.builder.board import Board, Row, label_choice
 from grafana.builder.panels import Limits, number, series, spread
 from grafana.builder.queries import over_time, quantiles
 from grafana.builder.queries import spread as counted
@@ -10,14 +10,8 @@ _OF = '{route=~"$route"}'
 
 
 def board() -> Board:
-    route = choice(
-        "route",
-        "Route",
-        "label_values(plumbline_api_requests_total, route)",
-        "metrics",
-        everything=".*",
-        says="Templates of routes, as in docs/api.md; empty: no such route.",
-    )
+    says = "Templates of routes, as in docs/api.md; empty: no such route."
+    route = label_choice("route", "Route", "plumbline_api_requests_total", says)
     return Board(
         "api",
         "Plumbline / API",

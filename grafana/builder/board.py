@@ -30,6 +30,7 @@ from grafana.builder.queries import DATABASE, METRICS
 
 COLUMNS = 24
 TAG = "plumbline"
+_ALL = VariableOption(True, ["All"], ["$__all"])
 RUNBOOK = 1000  # the id of the panel of the pipeline's dashboard that shows the runbook
 RUNBOOK_URL = f"/d/plumbline-pipeline?viewPanel={RUNBOOK}"
 
@@ -81,29 +82,31 @@ class Board:
         )
 
 
-def choice(name: str, label: str, query: str, source: str, *, everything: str | None, says: str) -> VariableModel:
-    """A variable whose values a query gives; several may be chosen.
-
-    Args:
-        source: "metrics" (PromQL, `label_values(…)`) or "database" (SQL).
-        everything: what stands for "all" in a query; None: all that the query found.
-    """
-    metrics = source == "metrics"
-    asked = {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"} if metrics else query
+def choice(name: str, label: str, query: str, says: str) -> VariableModel:
+    """A variable with the values that SQL gives; several, or all of them, may be chosen."""
     return VariableModel(
-        VariableType.QUERY,
-        name,
-        label,
-        description=says,
-        query=asked,
-        datasource=METRICS if metrics else DATABASE,
-        multi=True,
-        include_all=True,
-        all_value=everything,
-        current=VariableOption(True, ["All"], ["$__all"]),
-        refresh=VariableRefresh.ON_TIME_RANGE_CHANGED if metrics else VariableRefresh.ON_DASHBOARD_LOAD,
-        sort=VariableSort.NATURAL_ASC if metrics else VariableSort.DISABLED,
-    )
+        VariableType.QUERY, name, label, description=says, query=query, datasource=DATABASE, multi=True,
+        include_all=True, current=_ALL, refresh=VariableRefresh.ON_DASHBOARD_LOAD,
+    )  # fmt: skip
+
+
+def one_of(name: str, label: str, query: str, says: str) -> VariableModel:
+    """A variable with one of the values that SQL gives, anew for each time range; the first one unless chosen."""
+    return VariableModel(
+        VariableType.QUERY, name, label, description=says, query=query, datasource=DATABASE,
+        refresh=VariableRefresh.ON_TIME_RANGE_CHANGED, allow_custom_value=False,
+    )  # fmt: skip
+
+
+def label_choice(name: str, label: str, metric: str, says: str) -> VariableModel:
+    """A variable with the values of the label `name` of a metric; several, or all of them, may be chosen."""
+    query = f"label_values({metric}, {name})"
+    asked: dict[str, object] = {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
+    return VariableModel(
+        VariableType.QUERY, name, label, description=says, query=asked, datasource=METRICS, multi=True,
+        include_all=True, all_value=".*", current=_ALL, refresh=VariableRefresh.ON_TIME_RANGE_CHANGED,
+        sort=VariableSort.NATURAL_ASC,
+    )  # fmt: skip
 
 
 def typed(name: str, label: str, default: str, says: str, *, hidden: bool = False) -> VariableModel:

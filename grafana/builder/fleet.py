@@ -1,6 +1,6 @@
 """The devices: who is silent, who is late, what they send, asked in SQL under the role that reads only."""
 
-from grafana.builder.board import Board, Row, choice, typed
+from grafana.builder.board import Board, Row, choice, one_of, typed
 from grafana.builder.panels import Limits, listing, number, series
 from grafana.builder.queries import rows, sql, sql_over_time
 
@@ -9,31 +9,25 @@ _TO_PAGE = ("Show on the analysts' page", "${page}/#device_id=${__value.raw:perc
 
 def board() -> Board:
     search = typed(
-        "search", "Search", "", "Part of a device's id; the list of devices holds the first 200 that have it."
+        "search", "Search", "", "Part of a device's id; the list of devices holds the first 100 that have it."
     )
     silent = typed("silent", "Silent after", "5 minutes", "A device that has sent nothing for so long is silent.")
     device = choice(
-        "device",
-        "Device",
-        sql("device_choice"),
-        "database",
-        everything=None,
-        says="All: the first 200 that the search finds. Another one can be typed.",
+        "device", "Device", sql("device_choice"), "All: the first 100 that the search finds. Another one can be typed."
     )
-    metric = choice(
-        "metric",
-        "Metric",
-        sql("metric_choice"),
-        "database",
-        everything=None,
-        says="All: the first 20 by name. Another one can be typed.",
+    metric = choice("metric", "Metric", sql("metric_choice"), "All: the first 20 by name. Another one can be typed.")
+    level = one_of(
+        "level",
+        "Buckets",
+        sql("level_choice"),
+        "Width of the stored buckets: the finest that suits the time range, or wider.",
     )
     return Board(
         "fleet",
         "Plumbline / Fleet",
         "The devices: who is silent, who is late, what they send. In SQL, under the role that reads only.",
         [_now(), _attention(), _chosen(), _bands(), _fleet(), _books()],
-        [search, device, metric, silent],
+        [search, device, metric, level, silent],
         begin="now-3h",
         refresh="1m",
     )

@@ -1,7 +1,7 @@
 """From Kafka to Postgres: how much, how fast, how far behind, and what was refused."""
 
 from grafana.builder import alerts
-from grafana.builder.board import Board, Row, choice
+from grafana.builder.board import Board, Row, label_choice
 from grafana.builder.panels import Limits, number, series, spread
 from grafana.builder.queries import over_time, quantiles
 from grafana.builder.queries import spread as counted
@@ -11,14 +11,7 @@ _OF = '{partition=~"$partition"}'
 
 def board() -> Board:
     says = "Which of the topic's partitions to show; the rest of the figures are of all of them."
-    partition = choice(
-        "partition",
-        "Partition",
-        "label_values(ingestion_lag_messages, partition)",
-        "metrics",
-        everything=".*",
-        says=says,
-    )
+    partition = label_choice("partition", "Partition", "ingestion_lag_messages", says)
     return Board(
         "ingestion",
         "Plumbline / Ingestion",

@@ -9,8 +9,6 @@ from grafana_foundation_sdk.models import prometheus
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 _SQL = Path(__file__).parent / "sql"
-_RANGE = "$__timeTo()::timestamptz - $__timeFrom()::timestamptz"
-_LEVEL = f"CASE WHEN {_RANGE} <= '6 hours' THEN 60 WHEN {_RANGE} <= '60 days' THEN 3600 ELSE 86400 END"
 # As in provisioning/datasources.
 METRICS = DataSourceRef(type_val="prometheus", uid="plumbline-prometheus")
 DATABASE = DataSourceRef(type_val="grafana-postgresql-datasource", uid="plumbline-postgres")
@@ -76,8 +74,8 @@ def sql_over_time(name: str) -> SqlQuery:
 
 
 def sql(name: str) -> str:
-    """A file of SQL; :level is the finest stored level that answers the time range with a bounded number of rows."""
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8").strip().replace(":level", _LEVEL)
+    """A file of SQL."""
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8").strip()
 
 
 def quantiles(histogram: str, *, by: str = "", where: str = "") -> list[prometheus.Dataquery]:

@@ -34,7 +34,7 @@ class Servers:
         query = variable["query"]
         if isinstance(query, str):
             statement = sql(query, window, values)
-            return [str(value) for (value,) in self.database.execute(statement.encode()).fetchall()]
+            return [str(value) for value, *_ in self.database.execute(statement.encode()).fetchall()]
         found = re.fullmatch(r"label_values\((.+), (\w+)\)", query["query"])
         assert found, query
         return list(self._ask(f"/api/v1/label/{found[2]}/values", {"match[]": found[1]}))
@@ -63,7 +63,8 @@ class Servers:
         with self.database.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(statement.encode()).fetchmany(100_000)
         full = [row for row in rows if None not in row.values()]
-        return [" · ".join(map(figure, row.values())) for row in full[-1:]]
+        shown = full[:1] if query["format"] == "table" else full[-1:]
+        return [" · ".join(map(figure, row.values())) for row in shown]
 
 
 def _legend(form: str, labels: Mapping[str, str]) -> str:

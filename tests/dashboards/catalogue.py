@@ -52,7 +52,8 @@ def values(of: Json, servers: Servers, span: Window) -> Values:
             chosen[variable["name"]] = variable["query"]
         else:
             found = servers.choices(variable, span, chosen)
-            chosen[variable["name"]] = variable.get("allValue") or found
+            everything = variable.get("allValue") or found
+            chosen[variable["name"]] = everything if variable["multi"] else found[0]
     return chosen
 
 

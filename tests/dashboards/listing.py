@@ -49,7 +49,7 @@ def _board(board: Json, found: Sequence[Found]) -> Iterator[str]:
         yield ""
     for panel in panels(board):
         asked = [each for each in found if each.panel["id"] == panel["id"]]
-        unit = f" ({_unit(panel)})" if asked else ""
+        unit = f" ({_unit(panel)})" if asked and panel["type"] != "table" else ""  # each column has its own
         yield from (f"**{panel['title']}**{unit}: {panel['description']}", "")
         for each in asked:
             yield from _asked(each)

@@ -4,7 +4,7 @@ FROM (
     SELECT $__timeGroup(bucket, $__interval) AS time, count, min, max, avg,
         sum(count) OVER (PARTITION BY $__timeGroup(bucket, $__interval)) AS total
     FROM statistics
-    WHERE level = :level AND device_id IN (${device:sqlstring}) AND metric IN (${metric:sqlstring})
+    WHERE level = $level AND device_id IN (${device:sqlstring}) AND metric IN (${metric:sqlstring})
         AND $__timeFilter(bucket)
 ) buckets
 GROUP BY 1

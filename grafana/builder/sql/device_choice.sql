@@ -1,4 +1,4 @@
 SELECT device_id FROM devices
 WHERE device_id ILIKE '%' || ${search:sqlstring} || '%'
 ORDER BY device_id
-LIMIT 200
+LIMIT 100

@@ -1,1 +1,5 @@
-SELECT count(*) FROM latest_events WHERE ts < now() - ${silent:sqlstring}::interval
+SELECT count(*)
+FROM device_latest l
+WHERE l.ts < now() - ${silent:sqlstring}::interval AND NOT EXISTS (
+    SELECT FROM events e WHERE e.device = l.device AND e.ts >= now() - ${silent:sqlstring}::interval
+)
