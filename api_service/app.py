@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -28,6 +29,9 @@ from api_service.query.routes import Query
 from api_service.settings import ApiSettings
 from api_service.web import routes as web
 from shared.errors import ConfigurationError
+
+# FastAPI's own would say the same again, but for the routes that don't go through it (docs/tracing.md).
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         exception_handlers={**handlers},
+        telemetry=_NO_TELEMETRY,
     )
     for name in names:
         app.include_router(MODULES[name](parts))

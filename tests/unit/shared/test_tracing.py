@@ -1,10 +1,16 @@
 """`traceparent`, as W3C Trace Context has it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import tracing
+from shared.errors import ConfigurationError
+from shared.settings import ServiceSettings, load
 from shared.tracing import Context
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -70,3 +76,52 @@ def test_without_traces_nothing_is_made() -> None:
         assert span is None
         assert tracing.current() is None
     assert tracing.identify() == {}
+
+
+def test_traces_without_the_extra_are_a_configuration_error() -> None:
+    code = (
+        "import sys; sys.modules['opentelemetry'] = None\n"
+        "from shared import lifecycle, tracing\nfrom shared.settings import ServiceSettings, load\n"
+        "def main():\n    with tracing.configured('test', load(ServiceSettings)):\n        pass\n"
+        "lifecycle.run(main)"
+    )
+    environment = {**os.environ, "OTEL_TRACES_EXPORTER": "console"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 78
+    assert "pip install 'plumbline[otel]'" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("module", ["api_service", "ingestion_service", "aggregation_service", "simulator"])
+def test_without_traces_opentelemetry_isnt_even_imported(module: str) -> None:
+    """FastAPI itself imports its interface, but nothing that would do anything."""
+    found = (
+        "name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))"
+        if module == "api_service"
+        else ("name.startswith('opentelemetry')")
+    )
+    code = (
+        f"import sys, {module}.__main__\nfrom shared import tracing\n"
+        "from shared.settings import ServiceSettings, load\n"
+        "with tracing.configured('test', load(ServiceSettings)):\n    assert not tracing.on()\n"
+        f"found = [name for name in sys.modules if {found}]\nassert not found, found"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTLP over HTTP"),
+        ("OTEL_TRACES_EXPORTER", "jaeger", "OTEL_TRACES_EXPORTER"),
+        ("OTEL_TRACES_SAMPLER", "some", "OTEL_TRACES_SAMPLER"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "OTEL_TRACES_SAMPLER_ARG"),
+    ],
+)
+def test_variables_that_cannot_be_used(variable: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=told) as raised:
+        load(ServiceSettings)
+    assert "→" in str(raised.value)
