@@ -24,7 +24,11 @@ export class Devices {
   /**
    * @param {{input: HTMLInputElement, list: HTMLElement, chips: HTMLElement}} elements
    * @param {import("./api.js").Api} api
-   * @param {{onAdd: (device: string) => void, onRemove: (device: string | null) => void, say: (text: string, kind?: string) => void}} told
+   * @param {object} told
+   * @param {(device: string) => void} told.onAdd
+   * @param {(device: string | null) => void} told.onRemove
+   * @param {(rows: object[]) => void} told.onFound  rows of /devices
+   * @param {(text: string, kind?: string) => void} told.say
    */
   constructor({ input, list, chips }, api, told) {
     this.#api = api;
@@ -67,6 +71,7 @@ export class Devices {
     const text = this.#input.value.trim();
     try {
       const answer = await this.#api.get("/devices", [...(text ? [["q", text]] : []), ["limit", String(FOUND)]], { signal });
+      this.#told.onFound(answer.rows);
       this.#show(best(answer.rows, text), answer.next_cursor !== null);
     } catch (error) {
       if (signal.aborted) return;

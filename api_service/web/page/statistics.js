@@ -27,7 +27,7 @@ export class Statistics {
   #address;
   #rows = new Rows();
   #asking = new AbortController();
-  #metrics = new Map();
+  #metrics = new Map(); // rows of /devices by id
   /** @type {import("./view.js").View} */
   #view;
   #answer = null;
@@ -49,6 +49,7 @@ export class Statistics {
     const elements = { input: byId("device"), list: byId("device-list"), chips: byId("devices") };
     this.#devices = new Devices(elements, api, {
       onAdd: (device) => change({ devices: [...this.#view.devices, device], group: "device" }),
+      onFound: (found) => found.forEach((device) => this.#metrics.set(device.device_id, device)),
       onRemove: (device) => change({ devices: this.#view.devices.filter((each) => each !== device), group: "device" }),
       say,
     });
@@ -241,9 +242,11 @@ export class Statistics {
   /** Which metrics the devices have, to choose from: asked for beside the statistics, once. */
   async #learn(view, signal) {
     const unknown = view.devices.filter((device) => !this.#metrics.has(device));
-    const answers = unknown.map((device) => this.#api.get(`/devices/${encodeURIComponent(device)}`, [], { signal }));
-    const known = await Promise.allSettled(answers);
-    known.forEach(({ value }) => value && this.#metrics.set(value.device_id, value));
+    // Looked for as one would by hand: a device's own page has its lateness too, which takes far longer.
+    const answers = unknown.map((device) => this.#api.get("/devices", [["q", device], ["limit", "50"]], { signal }));
+    for (const { value } of await Promise.allSettled(answers)) {
+      for (const device of value?.rows ?? []) this.#metrics.set(device.device_id, device);
+    }
     if (!signal.aborted && unknown.length) {
       this.#controls.draw(this.#view, this.#known());
       if (this.#answer) this.#empty.rows(view, this.#rows.size, this.#metrics);
