@@ -19,7 +19,8 @@ class Figures:
     watermark: datetime | None
     watermark_age_seconds: float | None
     stored_until: datetime | None
-    overdue_seconds: float | None
+    overdue_seconds: float | None  # of the level that is furthest beyond its patience
+    patience_seconds: float | None
     late_entries: int | None
     late_oldest_seconds: float | None
     dead_letters_last_hour: int | None
@@ -35,6 +36,7 @@ def figures(before: Look, now: Look) -> Figures:
     database, kafka = now.database, now.kafka
     ingestion, aggregation = now.metrics.get("ingestion"), now.metrics.get("aggregation")
     at = database.at if database else None
+    overdue, patience = _overdue(aggregation)
     return Figures(
         events_per_second=_rate(before, now),
         lag_messages=kafka.lag if kafka else None,
@@ -43,7 +45,8 @@ def figures(before: Look, now: Look) -> Figures:
         watermark=database.watermark if database else None,
         watermark_age_seconds=_age(database.watermark if database else None, at),
         stored_until=database.stored_until if database else None,
-        overdue_seconds=aggregation.largest("aggregation_overdue_seconds") if aggregation else None,
+        overdue_seconds=overdue,
+        patience_seconds=patience,
         late_entries=database.late if database else None,
         late_oldest_seconds=(_age(database.late_since, at) or 0.0) if database else None,
         dead_letters_last_hour=database.dead_letters_hour if database else None,
@@ -71,6 +74,13 @@ def _p99(before: Samples | None, now: Samples | None) -> float | None:
 
 def _age(moment: datetime | None, at: datetime | None) -> float | None:
     return max(0.0, (at - moment).total_seconds()) if moment and at else None
+
+
+def _overdue(samples: Samples | None) -> tuple[float | None, float | None]:
+    """How long ago a bucket should have been closed and stored, and how long that may be: as the alerts have it."""
+    found = samples.of("aggregation_overdue_seconds") if samples else ()
+    levels = [(each.value, 120 + 0.05 * float(each.labels["level"])) for each in found]
+    return max(levels, key=lambda level: level[0] - level[1], default=(None, None))
 
 
 def _share(now: Look) -> float | None:

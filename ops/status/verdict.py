@@ -11,12 +11,12 @@ from deploy.local.status import Part
 from ops.alerts import Alert
 from ops.status.figures import Figures
 
-# Beyond these something is wrong, whether or not there is a Prometheus whose alerts say so.
-MOST_LAG_S = 60.0
+# Beyond these something is wrong, with or without a Prometheus: the thresholds of its alerts.
+MOST_LAG_S = 30.0
 MOST_ACK_LAG_S = 60.0
-MOST_OVERDUE_S = 300.0
 MOST_LATE_S = 900.0
 MOST_DEAD_SHARE = 0.01
+FEW_DEAD_LETTERS = 20  # fewer are no share of anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ def _figures(figures: Figures) -> Iterator[Finding]:
     if (figures.lag_seconds or 0) > MOST_LAG_S:
         waiting = f"{figures.lag_messages or 0:,} events wait"
         yield Finding("broken", f"{waiting}, the oldest for {figures.lag_seconds:,.0f} s", "plumbline offsets")
-    if (figures.overdue_seconds or 0) > MOST_OVERDUE_S:
+    if (figures.overdue_seconds or 0) > (figures.patience_seconds or 0):
         yield Finding("broken", f"statistics are {figures.overdue_seconds:,.0f} s overdue", _log("aggregation"))
     if (figures.late_oldest_seconds or 0) > MOST_LATE_S:
         waits = f"late data waits for {figures.late_oldest_seconds:,.0f} s"
         yield Finding("broken", f"{waits} to be worked in", _log("aggregation"))
     if figures.dead_letters_last_hour:
         share = figures.dead_letter_share
-        often = share is not None and share > MOST_DEAD_SHARE
+        often = (share or 0) > MOST_DEAD_SHARE and figures.dead_letters_last_hour >= FEW_DEAD_LETTERS
         shown = "" if share is None else f" ({share:.2%} of the records)"
         what = f"{figures.dead_letters_last_hour:,} dead letters in the last hour{shown}"
         yield Finding("broken" if often else "note", what, "plumbline dlq list --since -1h")
