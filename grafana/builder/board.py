@@ -125,11 +125,12 @@ def _laid_out(rows: Sequence[Row]) -> list[Panel | RowPanel]:
     for row in rows:
         heading = RowPanel(row.collapsed, row.title, grid_pos=GridPos(h=1, w=COLUMNS, x=0, y=y), id_val=0, panels=[])
         laid.append(heading)
-        y = _flow(row.panels, y + 1)
+        below = _flow(row.panels, y + 1)
         if row.collapsed:
-            heading.panels = list(row.panels)
+            heading.panels, y = list(row.panels), y + 1
         else:
             laid.extend(row.panels)
+            y = below
     number = 0
     for panel in laid:
         for each in [panel, *(panel.panels if isinstance(panel, RowPanel) else [])]:
