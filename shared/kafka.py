@@ -1,5 +1,6 @@
 """Kafka clients from settings, and what their errors mean."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
         "allow.auto.create.topics": False,
         # What librdkafka says by itself of brokers that come and go; the clients' callers report it, with the fix.
         "log_level": 2,
+        "logger": logging.getLogger("librdkafka"),  # its own stderr would have another form
     }
     if settings.kafka_security_protocol.startswith("SASL_"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism

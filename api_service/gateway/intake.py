@@ -165,4 +165,4 @@ class Intake:
                     messages.append(message)
             delivery.settle(len(request.rejected) - before)
         if messages:
-            self._outlet.send(messages, headers=any(request.headers for request, _, _ in turn))
+            self._outlet.send(messages, headers=tracing.on() and any(request.headers for request, _, _ in turn))

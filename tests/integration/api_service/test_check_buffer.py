@@ -115,9 +115,14 @@ def test_many_who_ask_cost_one_look(door: Serve, topics: Topics, monkeypatch: py
     assert len(looks) <= 2 + (looks[-1] - looks[0]) / 0.5
 
 
-def test_tokens_need_the_scope_and_no_parameter_matters(door: Serve) -> None:
+def test_tokens_need_the_scope_and_parameters_are_refused(door: Serve) -> None:
     client = door("ward")
     assert client.get("/check-buffer").status_code == 200
+    for path in ("/check-buffer", "/ingest/any-receipt"):
+        refused = client.get(path, params={"partition": "secret-input"})
+        assert refused.status_code == 422, path
+        assert [error["field"] for error in refused.json()["errors"]] == ["query"]
+        assert "secret-input" not in refused.text
     client.headers.pop("Authorization")
     assert client.get("/check-buffer").status_code == 401
 

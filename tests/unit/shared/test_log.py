@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from confluent_kafka import Producer
 
-from shared import log
+from shared import kafka, log
 from shared.errors import ConfigurationError
-from shared.settings import ServiceSettings, load
+from shared.settings import KafkaSettings, ServiceSettings, load
+from tests.pipeline import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +107,21 @@ def test_pythons_warnings_are_lines_too(monkeypatch: pytest.MonkeyPatch, capsys:
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["logger"]) == ("library", "py.warnings")
     assert "DeprecationWarning: old" in line["message"]
+
+
+def test_librdkafkas_lines_are_lines_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(monkeypatch, "json")
+    settings = KafkaSettings.model_validate({"kafka_bootstrap_servers": "127.0.0.1:1"})
+    producer = Producer(kafka.client_config(settings) | {"log_level": 6})
+    printed = ""
+
+    def told() -> bool:
+        nonlocal printed
+        producer.poll(0.1)
+        printed += capsys.readouterr().err
+        return "\n" in printed
+
+    wait_for(told, "it says that nobody is there")
+    line = json.loads(printed.splitlines()[0])
+    assert (line["event"], line["logger"], line["service"]) == ("library", "librdkafka", "test")
+    assert "Connection refused" in line["message"]
