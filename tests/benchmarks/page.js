@@ -1,7 +1,6 @@
 /** Put into the page before its own scripts: notes when things happened, in ms since the address was opened. */
 globalThis.watch = {
   login: 0, submitted: 0, painted: 0, // first shown, sent, and the chart's first coloured pixels
-  answer: null, // of a search: typed, asked, shown
 };
 
 (() => {
@@ -21,14 +20,26 @@ globalThis.watch = {
     return count > 40;
   }
 
-  function each() {
-    const login = document.getElementById("login");
-    if (!watch.login && login && !login.hidden) watch.login = performance.now();
-    const canvas = document.querySelector("#chart canvas");
-    if (!watch.painted && canvas?.width && coloured(canvas)) watch.painted = performance.now();
-    if (!watch.painted) requestAnimationFrame(each);
+  /** Resolves with what `look` finds, asked once a frame. */
+  function found(look) {
+    return new Promise((resolve) => {
+      const each = () => {
+        const it = look();
+        if (it) resolve(it);
+        else requestAnimationFrame(each);
+      };
+      requestAnimationFrame(each);
+    });
   }
-  requestAnimationFrame(each);
+
+  found(() => {
+    const login = document.getElementById("login");
+    return login && !login.hidden && (watch.login = performance.now());
+  });
+  watch.drawn = found(() => {
+    const canvas = document.querySelector("#chart canvas");
+    return canvas?.width && coloured(canvas) && (watch.painted = performance.now());
+  });
   addEventListener("submit", () => { watch.submitted ||= performance.now(); }, true);
 
   let stamps = null;
@@ -48,19 +59,16 @@ globalThis.watch = {
     return found.slice(1).map((now, place) => now - found[place]);
   };
 
-  watch.search = () => {
-    watch.answer = { typed: 0, asked: 0, shown: 0 };
-    performance.clearResourceTimings();
-  };
-  addEventListener("input", () => { if (watch.answer) watch.answer.typed = performance.now(); }, true);
-  /** Whether the list for what was typed is on the screen. */
-  watch.found = (part) => {
+  let typed = 0;
+  addEventListener("input", () => { typed = performance.now(); }, true);
+  watch.search = () => performance.clearResourceTimings();
+  /** When the part was typed, asked for, and when the list of its devices was on the screen. */
+  watch.found = (part) => found(() => {
     const asked = performance.getEntriesByType("resource")
-      .find((entry) => new URL(entry.name).searchParams.get("q") === part);
+      .find((entry) => entry.responseEnd && new URL(entry.name).searchParams.get("q") === part);
     const list = document.getElementById("device-list");
-    if (!asked || list.hidden || list.getAttribute("aria-busy") === "true") return false;
-    watch.answer.asked = asked.startTime;
-    watch.answer.shown ||= performance.now();
-    return true;
-  };
+    const first = list.querySelector("[role=option] .id, .note")?.textContent ?? "";
+    if (!asked || list.hidden || !(first.includes(part) || first.startsWith("No device"))) return null;
+    return { typed, asked: asked.startTime, shown: performance.now() };
+  });
 })();

@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Visitor:
-    """A page of a context of its own. `troubles`: errors, breaches of the policy, requests to anywhere else."""
+    """A page of a context of its own. `noticed`: errors, breaches of the policy, requests to anywhere else."""
 
     def __init__(self, browser: Browser, origin: str, **options: Any) -> None:
         self.origin = origin
@@ -51,7 +51,7 @@ class Visitor:
         self.page: Page = self.context.new_page()
         self.requests: list[str] = []
         self._expected: list[re.Pattern[str]] = []
-        self._troubles: list[str] = []
+        self.noticed: list[str] = []
         self.page.on("console", self._console)
         self.page.on("pageerror", self._error)
         self.page.on("request", self._request)
@@ -70,8 +70,8 @@ class Visitor:
 
     @property
     def troubles(self) -> list[str]:
-        """What was noted and not expected."""
-        return [text for text in self._troubles if not any(pattern.search(text) for pattern in self._expected)]
+        """What was noticed and not expected."""
+        return [text for text in self.noticed if not any(pattern.search(text) for pattern in self._expected)]
 
     def close(self) -> None:
         """Ends it with all that it kept."""
@@ -79,12 +79,12 @@ class Visitor:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):  # a breach of the policy is an error here
-            self._troubles.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
+            self.noticed.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
 
     def _error(self, error: Error) -> None:
-        self._troubles.append(f"page error: {error}")
+        self.noticed.append(f"page error: {error}")
 
     def _request(self, request: Request) -> None:
         self.requests.append(request.url)
         if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
-            self._troubles.append(f"request to another origin: {request.url}")
+            self.noticed.append(f"request to another origin: {request.url}")
