@@ -32,8 +32,8 @@ up: setup ## start the stack in the background (ONLY=kafka,postgres,…: a part,
 down: setup ## stop the stack, keep its data
 	@exec $(BIN)/plumbline down $(if $(ONLY),--only $(ONLY))
 
-status: setup ## what runs, where, and whether it answers
-	@exec $(BIN)/plumbline status
+status: setup ## is the pipeline healthy, or what is wrong and what to type next (LIVE=1: again every 2 s)
+	@exec $(BIN)/plumbline status $(if $(LIVE),--live)
 
 reset: setup ## stop the stack and remove its data; asks first
 	@exec $(BIN)/plumbline reset

@@ -1,7 +1,7 @@
 """plumbline demo: real events through real servers to statistics, then live figures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from deploy.local import home, process, services, stack
+from deploy.local import home, monitoring, process, services, stack
 from ops import api, broker, figures, live, reconcile, store, token
 from ops.console import Json, console, print_json
 from shared.errors import ConfigurationError, PlumblineError
@@ -64,6 +64,20 @@ def limit(text: str | None) -> float | None:
     if not text.isdecimal() or int(text) == 0:
         raise ConfigurationError(f"DEMO_SECONDS: {text!r} isn't a number of seconds → DEMO_SECONDS=60 make demo")
     return float(text)
+
+
+def links(values: Mapping[str, str], parts: Collection[str]) -> dict[str, str]:
+    """Where to look in a browser, of what runs."""
+    found = {
+        "the analysts' page": f"{values['API_URL']}/",
+        "the API and its documentation": f"{values['API_URL']}/docs",
+    }
+    if "prometheus" in parts:
+        found["Prometheus: graphs"] = monitoring.page(values, "graph")
+        found["Prometheus: alerts"] = monitoring.page(values, "alerts")
+    if "alertmanager" in parts:
+        found["Alertmanager"] = values["ALERTMANAGER_URL"]
+    return found
 
 
 class Demo:
@@ -128,7 +142,7 @@ class Demo:
 
     def _ended(self) -> list[str]:
         running = process.find(self.home)
-        return [part for part in self.parts if part not in running]
+        return [part for part in self.parts if part not in running and part not in stack.MONITORS]
 
     def _caught_up(self) -> bool:
         with broker.connect(self.values) as kafka, store.snapshot(self.values) as connection:
@@ -146,11 +160,13 @@ class Demo:
         """Where to look, and a command that answers; each on a line of its own, to be copied."""
         asked = {**self.series, "from": "-2h", "bucket": "30m"}
         self.say("")
-        self.say(f"API and its documentation  {self.values['API_URL']}/docs")
-        if "PROMETHEUS_URL" in self.values:
-            self.say(f"Prometheus                 {self.values['PROMETHEUS_URL']}")
-        self.say(f"settings and secrets       {self.home / 'stack.env'}")
-        self.say(f"token (12 hours)           {self.token}")
+        for what, where in links(self.values, self.parts).items():
+            self.say(f"{what:32} {where}")
+        self.say(f"{'settings and secrets':32} {self.home / 'stack.env'}")
+        self.say("")
+        self.say("to log in on the analysts' page, paste this token (12 hours), or use AUTH_CLIENT_ID and")
+        self.say("AUTH_CLIENT_SECRET of stack.env:")
+        self.say(self.token)
         self.say("")
         self.say(api.curl(self.values, self.token, "/stats", **asked))
         for row in api.get(self.values, self.token, "/stats", **asked)["rows"]:

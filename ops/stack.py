@@ -31,6 +31,9 @@ def up(only: Only = "", as_json: Json = False) -> None:
     for name in outcome.started + outcome.reused:
         note = "" if name in outcome.started else " (ran already)"
         print(f"{name} is ready: {status.address(name, outcome.values)}{note}")
+    if "api" in outcome.started + outcome.reused:
+        scopes = "--scope read:stats --scope read:records"
+        print(f"the analysts' page: {outcome.values['API_URL']}/ (to log in: plumbline token {scopes})")
     print(f"settings and secrets: {environment.file(where)}")
 
 

@@ -13,15 +13,13 @@ from confluent_kafka import KafkaException
 
 from deploy.local import doctor, environment, java
 from deploy.local import status as local
-from deploy.local.home import log_file
-from deploy.local.stack import PARTS
 from ops import alerts, broker, scrape, store
 from ops.bundle import store as database
 from ops.bundle.redaction import Redactor, masked, without_literals
 from ops.bundle.secrets import environments, secret_variables, setting_names
 from ops.console import json_text
 from ops.status import commands as status
-from shared.errors import PlumblineError
+from shared.errors import PlumblineError, Unavailable
 
 LOG_LINES = 500
 LOG_BYTES = 256 * 1024
@@ -49,14 +47,15 @@ def sources(home: Path) -> Iterator[Source]:
     yield Source("doctor.json", lambda: json_text([asdict(finding) for finding in doctor.examine(home)]))
     yield Source("versions.json", lambda: json_text(_versions(home)))
     yield Source("settings.json", lambda: json_text(_settings(home, values)))
-    for name in ("ingestion", "aggregation", "api", "simulator", "node"):
-        yield Source(f"metrics/{name}.txt", _bound(_metrics, name, values))
+    for url in (name for name in values if name.startswith("METRICS_URL_")):
+        part = url.removeprefix("METRICS_URL_").lower()
+        yield Source(f"metrics/{part}.txt", _bound(_metrics, url, values))
     for query in database.QUERIES:
         yield Source(f"postgres/{query}.json", _bound(_queried, query, values))
     yield Source("kafka/topics.json", lambda: json_text(_topics(values)))
     for name, path in PROMETHEUS.items():
         yield Source(f"prometheus/{name}.json", _bound(_prometheus, path, values))
-    for file in sorted({log_file(home, name) for name in PARTS} | set((home / "logs").glob("*.log"))):
+    for file in sorted((home / "logs").glob("*.log")):
         yield Source(f"logs/{file.name}", _bound(_log, file, values), log=True)
 
 
@@ -96,8 +95,8 @@ def _settings(home: Path, values: Mapping[str, str]) -> dict[str, dict[str, str]
     return found
 
 
-def _metrics(name: str, values: Mapping[str, str]) -> str:
-    return scrape.read(values[f"METRICS_URL_{name.upper()}"])
+def _metrics(url: str, values: Mapping[str, str]) -> str:
+    return scrape.read(values[url])
 
 
 def _queried(query: str, values: Mapping[str, str]) -> str:
@@ -111,6 +110,8 @@ def _queried(query: str, values: Mapping[str, str]) -> str:
 
 def _topics(values: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each topic's partitions with their leaders, replicas and watermarks."""
+    if local.troubles("kafka", values) is None:  # a cheap look: clients take their time to give up
+        raise Unavailable("Kafka doesn't answer → plumbline up --only kafka")
     with broker.connect(values) as kafka:
         return kafka.described()
 
