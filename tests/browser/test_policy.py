@@ -8,7 +8,7 @@ _FOREIGN = "https://example.invalid/pixel.png"
 
 
 def test_what_the_policy_forbids_is_stopped_and_noticed(visitor: Visitor) -> None:
-    visitor.expect("Content Security Policy|Failed to fetch|Refused to")
+    visitor.expect("Content Security Policy|Failed to fetch|Refused to|example.invalid")
     page = visitor.page
     page.goto("/")
     expect(page.locator("#login")).to_be_visible()
