@@ -54,6 +54,11 @@ class Site:
         return sign(self._stack, "analyst", scopes, devices, lifetime_s)
 
     @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._service is not None
+
+    @property
     def client(self) -> tuple[str, str]:
         """A client of the issuer: its id and its secret."""
         return self._stack["AUTH_CLIENT_ID"], self._stack["AUTH_CLIENT_SECRET"]
