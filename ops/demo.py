@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import typer
 from rich.console import Console
@@ -66,10 +67,11 @@ def limit(text: str | None) -> float | None:
     return float(text)
 
 
-def links(values: Mapping[str, str], parts: Collection[str]) -> dict[str, str]:
-    """Where to look in a browser, of what runs."""
+def links(values: Mapping[str, str], parts: Collection[str], series: Mapping[str, str]) -> dict[str, str]:
+    """Where to look in a browser, of what runs; the page with one series in view, live."""
+    view = urlencode({**series, "from": "-1h", "live": "1"})
     found = {
-        "the analysts' page": f"{values['API_URL']}/",
+        "the analysts' page": f"{values['API_URL']}/#{view}",
         "the API and its documentation": f"{values['API_URL']}/docs",
     }
     if "prometheus" in parts:
@@ -160,7 +162,7 @@ class Demo:
         """Where to look, and a command that answers; each on a line of its own, to be copied."""
         asked = {**self.series, "from": "-2h", "bucket": "30m"}
         self.say("")
-        for what, where in links(self.values, self.parts).items():
+        for what, where in links(self.values, self.parts, self.series).items():
             self.say(f"{what:32} {where}")
         self.say(f"{'settings and secrets':32} {self.home / 'stack.env'}")
         self.say("")
