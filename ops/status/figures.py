@@ -7,6 +7,10 @@ from ops import scrape
 from ops.scrape import Samples
 from ops.status.look import Look
 
+# How long after its time a bucket may be closed and stored: so long, and this share of its width.
+PATIENCE_S = 120.0
+PATIENCE_SHARE = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -79,7 +83,7 @@ def _age(moment: datetime | None, at: datetime | None) -> float | None:
 def _overdue(samples: Samples | None) -> tuple[float | None, float | None]:
     """How long ago a bucket should have been closed and stored, and how long that may be: as the alerts have it."""
     found = samples.of("aggregation_overdue_seconds") if samples else ()
-    levels = [(each.value, 120 + 0.05 * float(each.labels["level"])) for each in found]
+    levels = [(each.value, PATIENCE_S + PATIENCE_SHARE * float(each.labels["level"])) for each in found]
     return max(levels, key=lambda level: level[0] - level[1], default=(None, None))
 
 

@@ -85,10 +85,11 @@ def _figures(figures: Figures) -> Iterator[Finding]:
         waiting = f"{figures.lag_messages or 0:,} events wait"
         yield Finding("broken", f"{waiting}, the oldest for {figures.lag_seconds:,.0f} s", "plumbline offsets")
     if (figures.overdue_seconds or 0) > (figures.patience_seconds or 0):
-        yield Finding("broken", f"statistics are {figures.overdue_seconds:,.0f} s overdue", _log("aggregation"))
+        overdue = f"statistics are {figures.overdue_seconds:,.0f} s overdue"
+        yield Finding("broken", overdue, _runbook("PlumblineStatisticsBehind"))
     if (figures.late_oldest_seconds or 0) > MOST_LATE_S:
         waits = f"late data waits for {figures.late_oldest_seconds:,.0f} s"
-        yield Finding("broken", f"{waits} to be worked in", _log("aggregation"))
+        yield Finding("broken", f"{waits} to be worked in", _runbook("PlumblineLateDataWaits"))
     if figures.dead_letters_last_hour:
         share = figures.dead_letter_share
         often = (share or 0) > MOST_DEAD_SHARE and figures.dead_letters_last_hour >= FEW_DEAD_LETTERS
@@ -101,8 +102,9 @@ def _figures(figures: Figures) -> Iterator[Finding]:
         yield Finding("note", f"{figures.paused_partitions} partitions are paused: they wait for Postgres", "")
 
 
-def _log(service: str) -> str:
-    return f"tail -n 20 $PLUMBLINE_HOME/logs/{service}.log"
+def _runbook(alert: str) -> str:
+    """Where it is said what to do: no single command mends these."""
+    return f"docs/runbook.md#{alert.lower()}"
 
 
 def _alerts(alerts: Sequence[Alert] | None, now: datetime) -> Iterator[Finding]:

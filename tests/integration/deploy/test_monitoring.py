@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local import monitoring, process, prometheus, stack
+from deploy.local import environment, monitoring, process, prometheus, stack
 
 # The alert waits until Prometheus has discovered its Alertmanager, 5 s after each reload.
 RULES = """
@@ -27,6 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     where = tmp_path_factory.mktemp("monitoring").resolve()
     yield where
     stack.reset(where, say=lambda _: None)
+    assert not where.exists(), "data of these parts is removed with the rest"
 
 
 @pytest.fixture
@@ -101,3 +102,12 @@ def test_the_node_exporter_says_how_full_the_disks_are_and_little_else(home: Pat
     assert {"node_filesystem_avail_bytes", "node_load1", "node_memory_MemAvailable_bytes"} <= names
     assert 'mountpoint="/"' in text
     assert not [name for name in names if name.startswith(("node_network", "node_systemd", "go_"))]
+
+
+def test_a_simulator_that_was_stopped_is_no_target_that_is_down(home: Path, rules: Path) -> None:
+    values, _ = up(home)
+    environment.write(home, {**values, "METRICS_URL_SIMULATOR": "http://127.0.0.1:1/metrics"})
+    prometheus.write(home, environment.read(home), {"prometheus", "simulator"})
+    assert '"simulator"' in prometheus.file(home).read_text()
+    stack.down(home, ("simulator",), say=lambda _: None)
+    assert '"simulator"' not in prometheus.file(home).read_text()

@@ -1,16 +1,26 @@
 """Whether a look is good news, and what to type if it isn't."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deploy.local.home import CHECKOUT
 from deploy.local.stack import PARTS
 from deploy.local.status import Part
 from ops.alerts import Alert, alerts
 from ops.status import picture
-from ops.status.figures import Figures
-from ops.status.verdict import Verdict, verdict
+from ops.status.figures import PATIENCE_S, PATIENCE_SHARE, Figures
+from ops.status.verdict import (
+    FEW_DEAD_LETTERS,
+    MOST_ACK_LAG_S,
+    MOST_DEAD_SHARE,
+    MOST_LAG_S,
+    MOST_LATE_S,
+    Verdict,
+    verdict,
+)  # fmt: skip
 
 NOW = datetime(2026, 11, 21, 17, 30, tzinfo=UTC)
 CALM = Figures(
@@ -57,8 +67,8 @@ def test_a_calm_stack_is_healthy_and_says_how_fast_and_how_far_behind() -> None:
     [
         (replace(CALM, unaccounted_offsets=2), "2 offsets were read and have no outcome", "plumbline reconcile"),
         (replace(CALM, lag_seconds=31.0), "12 events wait, the oldest for 31 s", "plumbline offsets"),
-        (replace(CALM, overdue_seconds=124.0), "statistics are 124 s overdue", "tail -n 20"),
-        (replace(CALM, late_oldest_seconds=901.0), "late data waits for 901 s", "tail -n 20"),
+        (replace(CALM, overdue_seconds=124.0), "statistics are 124 s overdue", "docs/runbook.md#"),
+        (replace(CALM, late_oldest_seconds=901.0), "late data waits for 901 s", "docs/runbook.md#"),
         (
             replace(CALM, dead_letters_last_hour=20, dead_letter_share=0.02),
             "2.00% of the records",
@@ -154,3 +164,29 @@ def test_a_line_holds_every_figure_and_what_cannot_be_said_is_a_dash() -> None:
     unknown = picture.lines(Figures(*[None] * len(CALM.__slots__)))
     assert all("-" in value for value in unknown.values())
     assert "BROKEN" in picture.line(CALM, [FIRING], judged(found=[FIRING]), NOW)
+
+
+RULES = "\n".join(file.read_text() for file in sorted((CHECKOUT / "deploy" / "prometheus" / "rules").glob("*.yml")))
+
+
+@pytest.mark.parametrize(
+    ("condition", "limit"),
+    [
+        (r"pipeline:ingestion_lag_seconds:max > (\d+)", MOST_LAG_S),
+        (r"ingestion_ack_lag_seconds\) > (\d+)", MOST_ACK_LAG_S),
+        (r"aggregation_dirty_age_seconds\) > (\d+)", MOST_LATE_S),
+        (r"ratio_rate15m > ([\d.]+)", MOST_DEAD_SHARE),
+        (r"dead_letter\"\}\[15m\]\)\) >= (\d+)", FEW_DEAD_LETTERS),
+        (r"expr: (\d+) \+ [\d.]+ \* max by \(level\) \(aggregation_level_seconds\)", PATIENCE_S),
+        (r"expr: \d+ \+ ([\d.]+) \* max by \(level\) \(aggregation_level_seconds\)", PATIENCE_SHARE),
+    ],
+)
+def test_limits_are_those_of_the_alerts(condition: str, limit: float) -> None:
+    assert [float(found) for found in re.findall(condition, RULES)] == [limit]
+
+
+def test_each_runbook_heading_that_is_named_is_an_alerts() -> None:
+    wrong = replace(CALM, overdue_seconds=1e6, late_oldest_seconds=1e6)
+    named = [finding.next.partition("#")[2] for finding in judged(wrong).findings]
+    assert len(named) == 2
+    assert set(named) <= {name.lower() for name in re.findall(r"alert: (\w+)", RULES)}
