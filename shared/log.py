@@ -51,6 +51,7 @@ def configure(
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what follows from an error that it raises
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it says what `started` and `stopped` do
     logging.captureWarnings(capture=True)
     sys.excepthook = _crashed
     threading.excepthook = lambda hooked: _crashed(hooked.exc_type, hooked.exc_value, hooked.exc_traceback)

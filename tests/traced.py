@@ -72,15 +72,15 @@ def _port(service: Service) -> int | None:
     return int(found[1]) if found else None
 
 
-def tree(spans: Sequence[Received], trace_id: str) -> str:
-    """A trace as text: its spans inside each other, with what they are linked with."""
+def tree(spans: Sequence[Received], trace_id: str, topic: str) -> str:
+    """A trace as text: its spans inside each other, with what they are linked with; `topic` has its usual name."""
     own = sorted((span for span in spans if span.trace_id == trace_id), key=lambda span: span.began_ns)
     known = {span.ids[1] for span in own}
     lines = [f"trace {trace_id}"]
 
     def show(span: Received, depth: int) -> None:
-        name = f"{'  ' * depth}{span.name}"
-        lines.append(f"  {name:44} {span.service:20} {1000 * span.seconds:7.1f} ms  span {span.ids[1]}")
+        name = f"{'  ' * depth}{span.name.replace(topic, 'telemetry.readings')}"
+        lines.append(f"  {name:34} {span.service:20} {1000 * span.seconds:6.1f} ms  span {span.ids[1]}")
         lines.extend(f"  {'  ' * depth}  ↳ link: trace {trace} span {to}" for trace, to in span.links[:3])
         for inner in own:
             if inner.parent == span.ids[1]:
@@ -106,9 +106,9 @@ def main() -> None:
                 traced.receiver.one(name="relay success acks", trace_id=batch)
                 wait_for(lambda: bool(traced.receiver.find(name="POST /ingest")), "the request's span")
                 topic = traced.topics.settings.topic_readings
-                text = [tree(traced.receiver.spans, each) for each in (settled.trace_id, batch)]
+                text = [tree(traced.receiver.spans, each, topic) for each in (settled.trace_id, batch)]
                 head = f"traceparent: {CALLER} → {answer.status_code}, traceresponse: {answer.headers['traceresponse']}"
-                sys.stdout.write("\n\n".join([head, *text]).replace(topic, "telemetry.readings") + "\n")
+                sys.stdout.write("\n\n".join([head, *text]) + "\n")
 
 
 if __name__ == "__main__":

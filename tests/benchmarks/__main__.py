@@ -18,7 +18,7 @@ from tests import servers
 from tests.benchmarks.figures import say
 
 ALL = (
-    *("simulator", "ingestion", "variants", "latency", "memory", "growth", "processes"),
+    *("simulator", "ingestion", "variants", "latency", "memory", "growth", "processes", "traces"),
     *("aggregation", "late", "steady", "questions", "across", "storage", "gateway", "latest", "stream", "page"),
 )
 

@@ -109,12 +109,12 @@ def services(topics: Topics, database: Database, count: int = 1, **settings: obj
         yield Services(processes, topics, look)
 
 
-def consume(topics: Topics, database: Database, expected: Outcome) -> Run:
+def consume(topics: Topics, database: Database, expected: Outcome, **settings: object) -> Run:
     """One process reads the topic to its end into a database where the topic is new; checks what became of it."""
     settle(database)
     with database.connect() as look:
         before = written(look)
-        with services(topics, database) as running:
+        with services(topics, database, count=1, **settings) as running:
             running.wait(lambda: running.owners() > 0, "the first claim")
             began, meter = time.perf_counter(), running.meter()
             running.consumed(expected)
