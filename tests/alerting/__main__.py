@@ -51,9 +51,14 @@ def _chosen(names: Sequence[str]) -> Sequence[Fault]:
 
 def _silence(watch: Watch) -> str:
     """What fires while nothing is wrong."""
-    fired: set[str] = set()
-    watch.until(lambda: bool(fired.update(f"{each.name}: {each.summary}" for each in watch.firing())), _QUIET_S)
-    return f"{_QUIET_S:.0f} s without a fault: {', '.join(sorted(fired)) or _SILENCE}"
+    fired: list[str] = []
+
+    def fires() -> bool:
+        fired[:] = [f"{each.name} ({each.summary})" for each in watch.firing()]
+        return bool(fired)
+
+    watch.until(fires, _QUIET_S)
+    return f"{_QUIET_S:.0f} s without a fault: {', '.join(fired) or _SILENCE}"
 
 
 def _lines(outcomes: Sequence[Outcome], quiet: str) -> Iterator[str]:
