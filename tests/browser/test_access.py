@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Visitor
-from tests.browser.site import Site
+from tests.browser.site import Site, now
+from tests.integration.api_service.warehouse import MICROS
 
 VIEW = "#device_id=boiler-1&device_id=boiler-2&metric=temperature&from=-24h&bucket=1h"
 PHONE = {"width": 360, "height": 740}
@@ -53,6 +54,18 @@ def test_nobody_is_kept_out(visit: Visit, served: Site, scheme: str, size: dict[
     page.get_by_role("link", name="Fleet").click()
     expect(page.locator("#fleet tbody tr").first).to_be_visible()
     assert serious(page) == []
+    assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 900}, PHONE], ids=["desktop", "phone"])
+def test_the_longest_names_fit(visit: Visit, served: Site, size: dict[str, int]) -> None:
+    device, metric = "longest-" + "x" * 120, "m" * 64
+    served.warehouse.add([(device, now() * MICROS, {metric: 1.25})])
+    page = visit(viewport=size).enter(served.token(), f"#device_id={device}&from=-1h")
+    expect(page.locator("#table tbody tr").first).to_be_visible()
+    assert overflow(page) == 0
+    page.goto("/#view=fleet&q=longest")
+    expect(page.locator("#fleet tbody td").nth(1)).to_contain_text("1.25")
     assert overflow(page) == 0
 
 

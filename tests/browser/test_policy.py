@@ -1,7 +1,10 @@
 """What the page's policy forbids, and that these tests would notice it."""
 
+import pytest
 from playwright.sync_api import expect
 
+from shared.errors import PlumblineError
+from tests.browser import chromium
 from tests.browser.chromium import Visitor
 
 _FOREIGN = "https://example.invalid/pixel.png"
@@ -38,3 +41,9 @@ def test_an_error_in_the_page_is_noticed(visitor: Visitor) -> None:
     with page.expect_console_message():
         page.evaluate("console.error('said by the test')")
     assert len(visitor.noticed) == 2
+
+
+def test_a_machine_without_chromium_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(PlumblineError, match="make browser"), chromium.browser():
+        pytest.fail("there was a browser")

@@ -89,7 +89,7 @@ export function show(parts, page, look) {
 }
 
 function empty(id) {
-  const link = h("a", { href: `#${new URLSearchParams([["device_id", id], ["live", "1"]])}` }, id);
+  const link = h("a", { href: `#${new URLSearchParams([["device_id", id], ["live", "1"]])}`, title: id }, id);
   const cells = COLUMNS.slice(1).map(([, text]) => h("td", { role: "cell", "data-label": text }));
   return h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }, link), ...cells);
 }
