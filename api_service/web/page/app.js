@@ -87,6 +87,11 @@ session.listen(() => {
   fleet = null;
 });
 
+// The fragment is the view: a link to a place in the page must not take its place.
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("chart").focus();
+});
 login(session);
 themeSwitch(byId("theme"), () => statistics.redraw());
 show(address.view);

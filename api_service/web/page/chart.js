@@ -5,7 +5,7 @@
 import { h, write } from "./elements.js";
 import { measured } from "./numbers.js";
 import { isDark } from "./palette.js";
-import { Plot } from "./plot.js";
+import { Plot, size } from "./plot.js";
 import { bucketAt } from "./rows.js";
 
 /** More metrics at once aren't drawn: the page says so. */
@@ -29,7 +29,7 @@ export class Charts {
   constructor(element, told) {
     this.#element = element;
     this.#told = told;
-    new ResizeObserver(() => this.#panels.forEach(({ plot }) => plot.resize())).observe(element);
+    new ResizeObserver(() => this.#resize()).observe(element);
   }
 
   /**
@@ -49,6 +49,11 @@ export class Charts {
     this.#panels.forEach(({ plot }) => plot.window(from, to));
   }
 
+  #resize() {
+    const sizes = this.#panels.map(({ place }) => size(place));
+    this.#panels.forEach(({ plot }, i) => plot.resize(sizes[i]));
+  }
+
   #build(drawings) {
     this.#panels.forEach(({ plot }) => plot.destroy());
     this.#element.classList.toggle("single", drawings.length === 1);
@@ -62,10 +67,10 @@ export class Charts {
       return panel;
     });
     this.#element.replaceChildren(...this.#panels.map(({ figure }) => figure));
-    // All sizes are read after all elements are in place: one layout, not one a chart.
-    this.#panels.forEach((panel, i) => {
-      panel.plot = new Plot(panel.place, drawings[i], { ...this.#told, onPoint: (moment) => this.#point(moment, false) });
-    });
+    // All sizes are read before the first chart is made: one layout, not one a chart.
+    const told = { ...this.#told, onPoint: (moment) => this.#point(moment, false) };
+    const sizes = this.#panels.map(({ place }) => size(place));
+    this.#panels.forEach((panel, i) => (panel.plot = new Plot(panel.place, sizes[i], drawings[i], told)));
   }
 
   #point(moment, byKey) {

@@ -9,6 +9,7 @@ import { key } from "./legend.js";
 
 const PAUSE_MS = 150;
 const FOUND = 20;
+const TOGETHER = { device_id: null, metrics: ["statistics across devices"] };
 
 export class Devices {
   #api;
@@ -45,7 +46,7 @@ export class Devices {
     list.addEventListener("pointerdown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
-      if (option) this.#choose(option.dataset.device);
+      if (option) this.#choose(this.#found[option.dataset.number].device_id);
     });
   }
 
@@ -72,7 +73,7 @@ export class Devices {
     try {
       const answer = await this.#api.get("/devices", [...(text ? [["q", text]] : []), ["limit", String(FOUND)]], { signal });
       this.#told.onFound(answer.rows);
-      this.#show(best(answer.rows, text), answer.next_cursor !== null);
+      this.#show(text || !answer.rows.length ? best(answer.rows, text) : [TOGETHER, ...answer.rows], answer.next_cursor !== null);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
@@ -84,8 +85,8 @@ export class Devices {
   #show(found, more) {
     this.#found = found;
     const options = found.map((device, i) =>
-      h("li", { role: "option", id: `found-${i}`, "data-device": device.device_id, "aria-selected": "false" },
-        h("span", { class: "id" }, device.device_id), h("span", { class: "hint" }, device.metrics.join(", "))));
+      h("li", { role: "option", id: `found-${i}`, "data-number": i, "aria-selected": "false" },
+        h("span", { class: "id" }, device.device_id ?? "all devices together"), h("span", { class: "hint" }, device.metrics.join(", "))));
     const note = found.length === 0 ? "No device has this in its id." : more ? "There are more: type on." : null;
     this.#list.replaceChildren(...options, ...(note ? [h("li", { role: "presentation", class: "note" }, note)] : []));
     this.#open(document.activeElement === this.#input);
@@ -121,7 +122,7 @@ export class Devices {
     this.#input.value = "";
     this.#close();
     if (this.shown.includes(device)) return;
-    if (this.shown.length >= MOST_DEVICES) {
+    if (device !== null && this.shown.length >= MOST_DEVICES) {
       this.#told.say(`${MOST_DEVICES} devices can be told apart in one chart: remove one first.`, "error");
     } else this.#told.onAdd(device);
   }

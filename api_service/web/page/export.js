@@ -18,15 +18,14 @@ export function curl(origin, parameters) {
  * All pages of the CSV as one file.
  * @param {import("./api.js").Api} api
  * @param {[string, string][]} parameters
- * @param {AbortSignal} signal
  * @returns {Promise<Blob>}
  */
-export async function csv(api, parameters, signal) {
+export async function csv(api, parameters) {
   const parts = [];
   let path = "/stats";
   let query = parameters;
   while (path) {
-    const response = await api.insist(path, query, { signal, headers: { Accept: "text/csv" } });
+    const response = await api.insist(path, query, { headers: { Accept: "text/csv" } });
     const text = await response.text();
     parts.push(parts.length ? text.slice(text.indexOf("\n") + 1) : text);
     path = next(response.headers.get("Link"));

@@ -3,6 +3,7 @@
 const ROWS = "1000"; // a page of /devices: what every server allows
 const AT_ONCE = 100; // device ids in a question
 const LATE_OLD_MS = 120_000;
+const SHOWN_MS = 500;
 
 export class Fleet {
   devices = []; // as fleet-rows.js has them
@@ -22,14 +23,17 @@ export class Fleet {
     return Date.now() + this.#ahead;
   }
 
-  /** Reads all devices; the first time they are shown as they come. */
+  /** Reads all devices; the first time they are shown as they come, now and then. */
   async load(signal) {
     const found = [];
+    let shown = -Infinity;
     for await (const rows of this.#pages("/devices", [["limit", ROWS]], signal)) {
       for (const row of rows) {
         found.push({ id: row.device_id, seen: row.last_seen && Date.parse(row.last_seen), late: null });
       }
-      if (!this.complete) this.#adopt(found);
+      if (this.complete || performance.now() - shown < SHOWN_MS) continue;
+      this.#adopt(found);
+      shown = performance.now();
     }
     this.complete = true;
     this.#adopt(found);

@@ -18,6 +18,7 @@ export function mount(element, { api, say }) {
   const fleet = new Fleet(api, render);
   const parts = build(element, changed, (step) => changed({ page: chosen.page + step }));
   let chosen = choices(new Map());
+  let left = []; // the devices that are chosen, in order: made once for each change, a large fleet takes a while
   let running = null;
   let timer = 0;
 
@@ -42,7 +43,7 @@ export function mount(element, { api, say }) {
     await attempt(async () => {
       await fleet.load(own.signal);
       await look(own.signal);
-      await fleet.measure(names(arranged(fleet.devices, chosen, fleet.now).slice(0, LATE_FOR)), own.signal);
+      await fleet.measure(names(left.slice(0, LATE_FOR)), own.signal);
     });
     if (running === own) timer = setTimeout(() => wake(own), Math.max(PAUSE_MS, SHARE * (performance.now() - began)));
   }
@@ -72,17 +73,17 @@ export function mount(element, { api, say }) {
     return devices.map((device) => device.id);
   }
 
-  function page(left = arranged(fleet.devices, chosen, fleet.now)) {
+  function page() {
     return left.slice((chosen.page - 1) * PAGE, chosen.page * PAGE);
   }
 
   function render() {
-    const now = fleet.now;
-    const left = arranged(fleet.devices, chosen, now);
-    if (fleet.complete) chosen.page = Math.min(chosen.page, Math.max(1, Math.ceil(left.length / PAGE)));
-    show(parts, page(left), { now, limit: seconds(chosen.silent), readings: fleet.readings });
+    const { now, readings, complete, devices } = fleet;
+    left = arranged(devices, chosen, now);
+    if (complete) chosen.page = Math.min(chosen.page, Math.max(1, Math.ceil(left.length / PAGE)));
+    show(parts, page(), { now, limit: seconds(chosen.silent), readings });
     turn(parts, chosen.page, left.length);
-    tell(parts, summary(fleet, left, chosen), { nothing: left.length === 0 && fleet.complete, devices: fleet.devices.length });
+    tell(parts, summary(fleet, left, chosen), { nothing: complete && left.length === 0, devices: devices.length });
   }
 
   /** What was chosen goes to the address, so that it can be shared; it is no new entry of the history. */

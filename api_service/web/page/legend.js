@@ -96,8 +96,9 @@ export class Legend {
  * @returns {SVGElement}
  */
 export function key(device) {
+  const { colours } = ink();
   return svg("svg", { class: "key", width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" },
-    svg("line", { x1: 0, y1: 5, x2: 26, y2: 5, "stroke-width": 2.5, stroke: ink().colours[device], "stroke-dasharray": dash(device).join(" ") || "none" }));
+    svg("line", { x1: 0, y1: 5, x2: 26, y2: 5, "stroke-width": 2.5, stroke: colours[device % colours.length], "stroke-dasharray": dash(device).join(" ") || "none" }));
 }
 
 function text(name, row) {

@@ -44,7 +44,7 @@ export class Outlets {
     byId("csv").disabled = true;
     say("Downloading…", "wait");
     try {
-      const file = await csv(api, parameters({ ...this.#view, ...this.#window }), new AbortController().signal);
+      const file = await csv(api, parameters({ ...this.#view, ...this.#window }));
       download(file, `${[...this.#view.devices, ...this.#view.metrics].join("_").replace(/[^\w.-]+/g, "-").slice(0, 80) || "all"}.csv`);
       say("");
     } catch (error) {

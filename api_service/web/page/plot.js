@@ -23,16 +23,20 @@ import { bucketAt } from "./rows.js";
 export class Plot {
   /**
    * @param {HTMLElement} element
+   * @param {{width: number, height: number}} size
    * @param {Drawing} drawing
    * @param {{onZoom: (from: number, to: number) => void, onWiden: () => void, onPoint: (moment: number | null) => void}} told
    */
-  constructor(element, drawing, told) {
+  constructor(element, size, drawing, told) {
     this.drawing = drawing;
-    this.element = element;
     this.mark = document.createElement("div");
     this.mark.className = "mark";
-    this.u = new uPlot(this.#options(told), this.#data(), element);
+    this.u = new uPlot({ ...size, ...this.#options(told) }, this.#data(), element);
     this.u.over.append(this.mark);
+    // A finger that moves sideways reads; up and down it scrolls.
+    for (const type of ["touchstart", "touchmove"]) {
+      this.u.over.addEventListener(type, ({ touches }) => told.onPoint(this.#moment(touches[0].clientX)), { passive: true });
+    }
   }
 
   /** @param {Drawing} drawing  of the same devices and lines */
@@ -49,8 +53,8 @@ export class Plot {
     this.point(null);
   }
 
-  resize() {
-    const { width, height } = size(this.element);
+  /** @param {{width: number, height: number}} size */
+  resize({ width, height }) {
     if (width && (width !== this.u.width || height !== this.u.height)) this.u.setSize({ width, height });
   }
 
@@ -91,7 +95,6 @@ export class Plot {
     const series = this.#series(colours, current);
     const lines = this.#lines(series);
     return {
-      ...size(this.element),
       ms: 1,
       tzDate: (moment) => uPlot.tzDate(new Date(moment), this.drawing.tz === "UTC" ? "Etc/UTC" : this.drawing.tz),
       padding: [8, lines.length ? 36 : 12, 0, 0],
@@ -122,7 +125,7 @@ export class Plot {
     const { percentiles, shown, panel: first } = this.drawing;
     const many = first.columns.length > 1;
     const each = first.columns.flatMap((_, device) => {
-      const stroke = colours.colours[device];
+      const stroke = colours.colours[device % colours.colours.length];
       const line = { stroke, paths: steps(panel), points: { show: false }, dash: dash(device) };
       return [
         { show: shown.has("band"), fill: stroke + (many ? "1c" : "26"), width: 0, paths: band(panel), points: { show: false } },
@@ -143,6 +146,10 @@ export class Plot {
       .reverse();
   }
 
+  #moment(x) {
+    return this.u.posToVal(x - this.u.rect.left, "x");
+  }
+
   #selected(u, onZoom) {
     const { left, width } = u.select;
     if (width > 0) {
@@ -152,6 +159,7 @@ export class Plot {
   }
 }
 
-function size(element) {
+/** The room for a chart. */
+export function size(element) {
   return { width: element.clientWidth, height: element.clientHeight };
 }

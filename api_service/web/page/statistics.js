@@ -10,16 +10,13 @@ import { byId } from "./elements.js";
 import { Empty } from "./empty.js";
 import { Facts } from "./facts.js";
 import { Legend } from "./legend.js";
+import { live } from "./live.js";
 import { Outlets } from "./outlets.js";
 import { Rows } from "./rows.js";
-import { follow } from "./stream.js";
 import { Table } from "./table.js";
-import { ago, back, dragged, extent, rfc3339, widened } from "./times.js";
+import { ago, back, dragged, extent, known, rfc3339, widened } from "./times.js";
 import { asks, moves, parameters, percentileNames, shown } from "./view.js";
 import { read } from "./window.js";
-
-// Late readings may change any bucket of the window, the stream tells of the newest ones: the rest is asked for again.
-const REFRESH_MS = 60_000;
 
 export class Statistics {
   #api;
@@ -31,6 +28,16 @@ export class Statistics {
   /** @type {import("./view.js").View} */
   #view;
   #answer = null;
+  #drawings = [];
+  #later = 0;
+  #charts;
+  #controls;
+  #devices;
+  #facts;
+  #empty;
+  #outlets;
+  #legend = new Legend(byId("legend"));
+  #table = new Table(byId("table"), byId("pager"));
 
   /**
    * @param {{api: import("./api.js").Api, say: (text: string, kind?: string) => void, address: import("./address.js").Address}} parts
@@ -48,7 +55,7 @@ export class Statistics {
     this.#controls = new Controls(change);
     const elements = { input: byId("device"), list: byId("device-list"), chips: byId("devices") };
     this.#devices = new Devices(elements, api, {
-      onAdd: (device) => change({ devices: [...this.#view.devices, device], group: "device" }),
+      onAdd: (device) => change(device === null ? { devices: [], group: "none" } : { devices: [...this.#view.devices, device], group: "device" }),
       onFound: (found) => found.forEach((device) => this.#metrics.set(device.device_id, device)),
       onRemove: (device) => change({ devices: this.#view.devices.filter((each) => each !== device), group: "device" }),
       say,
@@ -57,15 +64,6 @@ export class Statistics {
     this.#empty = new Empty(byId("empty"), api, change, (error) => this.#failed(error));
     this.#outlets = new Outlets(api, say);
   }
-
-  #charts;
-  #controls;
-  #devices;
-  #facts;
-  #empty;
-  #outlets;
-  #legend = new Legend(byId("legend"));
-  #table = new Table(byId("table"), byId("pager"));
 
   /** @param {import("./view.js").View} view */
   open(view) {
@@ -123,11 +121,20 @@ export class Statistics {
       this.#take(answer);
       this.#say(answer.cut ? `These are the first ${answer.rows.length} rows: choose fewer metrics, less time or a wider bucket for all.` : "");
       this.#busy(false);
-      if (view.live && moves(view)) await this.#follow(view, answer, signal);
+      if (view.live && moves(view) && view.bucket !== "none") await this.#follow(view, answer, signal);
     } catch (error) {
       if (signal.aborted) return;
       this.#failed(error);
     }
+  }
+
+  #follow(view, answer, signal) {
+    return live({ api: this.#api, view, answer, signal }, {
+      onAnswer: (whole) => this.#take(whole),
+      onChange: (event) => this.#changed(view, event),
+      onState: (state) => this.#facts.state(state),
+      say: this.#say,
+    });
   }
 
   #failed(error) {
@@ -140,41 +147,6 @@ export class Statistics {
     // A field that can't be used takes nothing away; what may not be seen does.
     if (error.status !== 422) this.clear();
     if (!this.#answer) this.#empty.refused(error);
-  }
-
-  /** Two things at once, until the view is another one: the stream, and now and then the whole window. */
-  async #follow(view, answer, signal) {
-    const timer = setInterval(() => this.#refresh(view, signal), REFRESH_MS);
-    signal.addEventListener("abort", () => clearInterval(timer));
-    let trouble = false;
-    const told = {
-      onState: (state) => this.#facts.state(state),
-      onTrouble: (detail) => {
-        trouble = true;
-        this.#say(detail, "wait");
-      },
-      onStats: (event) => {
-        if (trouble) this.#say("");
-        trouble = false;
-        this.#changed(view, event);
-      },
-    };
-    const asked = parameters({ ...view, bucket: answer.bucket }).filter(([name]) => name !== "from");
-    try {
-      await follow(this.#api, asked, told, signal);
-    } finally {
-      clearInterval(timer);
-    }
-  }
-
-  async #refresh(view, signal) {
-    try {
-      const answer = await read(this.#api, parameters(view), signal, this.#answer.etag);
-      if (answer) this.#take(answer);
-    } catch (error) {
-      // The stream says what is wrong, if it is.
-      if (!signal.aborted && !(error instanceof ApiError)) throw error;
-    }
   }
 
   #take(answer) {
@@ -201,7 +173,7 @@ export class Statistics {
     const [from, to] = [Date.parse(this.#answer.from), Date.parse(this.#answer.to)];
     const metrics = this.#rows.metrics();
     const percentiles = percentileNames(view);
-    const common = { percentiles, shown: shown(view), from, to, tz: view.tz };
+    const common = { percentiles, shown: shown(view), from, to, tz: known(view.tz) ? view.tz : "UTC" };
     this.#drawings = metrics.slice(0, MOST_PANELS).map((metric) => ({ ...common, panel: this.#rows.panel(metric, columns(view)) }));
     const rows = this.#rows.newestFirst();
     this.#empty.rows(view, rows.length, this.#metrics);
@@ -212,11 +184,8 @@ export class Statistics {
     this.#facts.draw(view, this.#answer, rows, metrics.length);
     // The chart is on the screen before the table is made.
     cancelAnimationFrame(this.#later);
-    this.#later = requestAnimationFrame(() => this.#table.draw(rows, percentiles, view.tz));
+    this.#later = requestAnimationFrame(() => this.#table.draw(rows, percentiles, common.tz));
   }
-
-  #drawings = [];
-  #later = 0;
 
   #point(moment, byKey) {
     if (!this.#drawings.length) return;

@@ -77,7 +77,6 @@ function take(event, told, place) {
     told.onStats(JSON.parse(event.data));
   } else if (event.type === "trouble") {
     told.onTrouble(JSON.parse(event.data).detail);
-  } else if (event.type === "end" && JSON.parse(event.data).reason === "token_expired") {
-    throw new ApiError(401, { detail: "The token has expired." });
   }
+  // After an "end" the server closes; who comes again hears why, as from each other route.
 }
