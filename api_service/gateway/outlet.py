@@ -4,6 +4,7 @@ librdkafka's answers are fetched by the event loop itself while something is on 
 """
 
 import asyncio
+import contextvars
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,6 +61,7 @@ class Outlet:
         self._moved = 0.0  # when Kafka last confirmed or refused something, or had nothing to
         self._failing = False  # so did the last event
         self._timer: asyncio.TimerHandle | None = None
+        self._context = contextvars.Context()  # of no request: each polls for all of them
         metrics.in_flight.set_function(lambda: self._in_flight)
         metrics.queue_events.set(settings.gateway_queue_events)
         metrics.held_bytes.set_function(lambda: self._bytes)
@@ -128,7 +130,7 @@ class Outlet:
             if "_error" in message:
                 message["callback"](message["_error"], None)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_POLL_S, self._poll)
+            self._timer = asyncio.get_running_loop().call_later(_POLL_S, self._poll, context=self._context)
 
     def delivered(self, delivery: Delivery, place: int, error: KafkaError | None, message: Message | None) -> None:
         """The fate of one event: what a message's callback calls."""
@@ -149,7 +151,7 @@ class Outlet:
             self._moved = time.monotonic()
         self._producers = [each for each in self._producers[:-1] if len(each)] + self._producers[-1:]
         if self._in_flight:
-            self._timer = asyncio.get_running_loop().call_later(_POLL_S, self._poll)
+            self._timer = asyncio.get_running_loop().call_later(_POLL_S, self._poll, context=self._context)
 
     def _failed(self, error: KafkaError) -> None:
         self._metrics.failures.labels(error.name()).inc()
