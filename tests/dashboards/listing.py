@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from deploy.local.home import CHECKOUT
-from tests.dashboards.catalogue import Found, Json, panels
+from tests.dashboards.catalogue import Found, Json
 
 FILE = CHECKOUT / "docs" / "dashboards.md"
 _SAMPLE = "→"
@@ -47,12 +47,18 @@ def _board(board: Json, found: Sequence[Found]) -> Iterator[str]:
         yield from ("| variable | |", "|---|---|")
         yield from (f"| {each['label']} | {each['description']} |" for each in chosen)
         yield ""
-    for panel in panels(board):
-        asked = [each for each in found if each.panel["id"] == panel["id"]]
-        unit = f" ({_unit(panel)})" if asked and panel["type"] != "table" else ""  # each column has its own
-        yield from (f"**{panel['title']}**{unit}: {panel['description']}", "")
-        for each in asked:
-            yield from _asked(each)
+    for panel in board["panels"]:
+        if panel["type"] == "row":
+            yield from (f"### {panel['title']}", "")
+        for each in panel["panels"] if panel["type"] == "row" else [panel]:
+            yield from _panel(each, [query for query in found if query.panel["id"] == each["id"]])
+
+
+def _panel(panel: Json, found: Sequence[Found]) -> Iterator[str]:
+    unit = f" ({_unit(panel)})" if found and panel["type"] != "table" else ""  # a table's columns have their own
+    yield from (f"**{panel['title']}**{unit}: {panel['description']}", "")
+    for each in found:
+        yield from _asked(each)
 
 
 def _asked(found: Found) -> Iterator[str]:
