@@ -42,6 +42,14 @@ globalThis.watch = {
   });
   addEventListener("submit", () => { watch.submitted ||= performance.now(); }, true);
 
+  /** When the log-in was sent, when the fleet's first rows were there, and when its summary began like that. */
+  watch.fleet = async (whole) => {
+    const first = await found(() => document.querySelector("#fleet tbody tr") && performance.now());
+    const all = await found(() =>
+      document.getElementById("fleet-summary")?.textContent.startsWith(whole) && performance.now());
+    return [watch.submitted, first, all];
+  };
+
   let stamps = null;
   watch.begin = () => {
     stamps = [];

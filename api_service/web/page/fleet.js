@@ -13,6 +13,7 @@ import { build, choose, show, tell, turn } from "./fleet-table.js";
 const LATE_FOR = 1_000; // devices whose lateness is asked for without being looked at
 const PAUSE_MS = 10_000;
 const SHARE = 20;
+const TYPING_MS = 200;
 
 export function mount(element, { api, say }) {
   const fleet = new Fleet(api, render);
@@ -21,19 +22,23 @@ export function mount(element, { api, say }) {
   let left = []; // the devices that are chosen, in order: made once for each change, a large fleet takes a while
   let running = null;
   let timer = 0;
+  let soon = 0;
+  let told = false; // that something is wrong
 
   function open(view) {
     chosen = choices(view.extra);
     choose(parts, chosen);
     render();
+    clearTimeout(soon);
     if (running === null) run();
-    else look(running.signal);
+    else soon = setTimeout(() => running && look(running.signal), TYPING_MS);
   }
 
   function close() {
     running?.abort();
     running = null;
     clearTimeout(timer);
+    clearTimeout(soon);
     fleet.readings ??= new Map(); // the next token may be allowed to
   }
 
@@ -58,9 +63,16 @@ export function mount(element, { api, say }) {
   async function attempt(work) {
     try {
       await work();
+      if (told) say("");
+      told = false;
     } catch (error) {
-      if (error.status === 401) close(); // the log-in is open; `open` follows it
-      else if (error.name !== "AbortError") say(error.text ?? String(error), "error");
+      if (error.name === "AbortError") return;
+      if (error.status === 401) {
+        close(); // the log-in is open; `open` follows it
+        return;
+      }
+      say(error.text ?? String(error), "error");
+      told = true;
     }
   }
 
