@@ -1,5 +1,6 @@
 """The overview: within a minute, whether all is well, or what isn't."""
 
+import re
 from pathlib import Path
 
 from grafana.builder import alerts, simulator, symptoms
@@ -15,7 +16,7 @@ STREAM = '{route!="/stats/stream"}'  # an answer that takes as long as somebody 
 def board() -> Board:
     return Board(
         "pipeline",
-        "Plumbline / Pipeline",
+        "Plumbline / Pipeline overview",
         "Within a minute: whether all is well, or what isn't, and where to look.",
         [
             symptoms.noticed(),
@@ -172,11 +173,8 @@ def _processes() -> Row:
 
 
 def _runbook() -> Row:
-    panel = words(
-        "Runbook",
-        "What each alert means, what to look at, what mends it.",
-        _BOOK.read_text() if _BOOK.exists() else "…",
-        height=24,
-    )
+    """The whole of docs/runbook.md; its links lead to files that Grafana doesn't have."""
+    plain = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", _BOOK.read_text(encoding="utf-8"))
+    panel = words("Runbook", "What each alert means, what to look at, what mends it.", plain, height=24)
     panel.id_val = RUNBOOK
     return Row("Runbook", [panel])

@@ -19,7 +19,7 @@ Five of them, for Grafana 11 and later: `grafana/provisioning` is what Grafana w
 top of `grafana/provisioning/datasources/plumbline.yml`; Postgres is asked under the role `plumbline_readonly`. Links to
 the analysts' page go to `http://localhost:8000`, or where `&var-page=https://…` in a dashboard's address says.
 
-Begin with *Plumbline / Pipeline*: two rows of figures, all green when all is well. A figure turns red where its alert
+Begin with *Pipeline overview*: two rows of figures, all green when all is well. A figure turns red where its alert
 begins to fire: the builder reads the limits from `deploy/prometheus/rules`. Each panel's ⓘ says what it means and what
 is normal; the runbook is the last panel of that dashboard, and a link on all of them.
 
