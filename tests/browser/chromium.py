@@ -1,6 +1,5 @@
 """Chromium from PATH, and a page of it that notes whatever a visitor must never meet."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -32,9 +31,8 @@ def browser() -> Iterator[Browser]:
     found = program()
     if found is None:
         raise PlumblineError(f"the page's tests need Chromium → make browser, or {packages.command(PACKAGE)}")
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium's own sandbox refuses to run as root
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=sandbox)
+        opened = playwright.chromium.launch(executable_path=found)
         try:
             yield opened
         finally:
