@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from fastapi import Response
+
 from api_service.query.described import PROBLEMS, SECURITY, STATS
 
 _LEFT_OUT = ("to", "fill", "limit", "cursor")
@@ -44,6 +46,7 @@ A client that doesn't read what it is sent is cut off. EventSource can't send a 
 
     curl -N -H "Authorization: Bearer $TOKEN" "$API_URL/stats/stream?device_id=dev-2&bucket=1m"
 """,
+    "response_class": Response,  # without FastAPI's own guess that it is JSON
     "openapi_extra": {
         "parameters": [*(p for p in _STATS_PARAMETERS if p["name"] not in _LEFT_OUT), _LAST_EVENT_ID],
         "security": SECURITY,

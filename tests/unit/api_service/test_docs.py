@@ -40,6 +40,7 @@ def test_every_route_is_described_with_an_example(document: dict[str, Any]) -> N
     assert set(document["paths"]) == {
         *("/auth/token", "/.well-known/jwks.json", "/stats", "/devices", "/devices/{device_id}", "/records"),
         *("/ingest", "/ingest/{receipt}", "/vital-data", "/check-buffer", "/healthz", "/readyz"),
+        *("/stats/stream", "/pipeline"),
     }
     for path, methods in document["paths"].items():
         for operation in methods.values():
