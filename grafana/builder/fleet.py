@@ -107,6 +107,7 @@ def _chosen() -> Row:
             "soon as they are committed.",
             sql_over_time("readings"),
             unit="none",
+            from_zero=False,
         ),
     ])  # fmt: skip
 
@@ -118,6 +119,7 @@ def _bands() -> Row:
         "and the average of all. Buckets that are still open aren't stored yet: the analysts' page has them.",
         sql_over_time("band"),
         unit="none",
+        from_zero=False,
         band=("min", "max"),
         repeat="metric",
     )

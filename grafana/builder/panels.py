@@ -78,12 +78,14 @@ def series(
     limits: Limits = NO_LIMITS,
     width: int = 12,
     stacked: bool = False,
+    from_zero: bool = True,
     band: tuple[str, str] | None = None,
     repeat: str = "",
 ) -> Panel:
     """Lines over time; limits are drawn as dashed lines.
 
     Args:
+        from_zero: the axis begins there; not for what devices measure, or 1013 ± 2 would be a straight line.
         band: the space between these two lines is filled, instead of the lines drawn.
         repeat: a variable; there is a panel for each of its values.
     """
@@ -92,7 +94,7 @@ def series(
         line_width=1,
         fill_opacity=25 if stacked else 8,
         show_points=common.VisibilityMode.NEVER,
-        axis_soft_min=0,
+        axis_soft_min=0 if from_zero else None,
         stacking=common.StackingConfig(common.StackingMode.NORMAL if stacked else common.StackingMode.NONE, "A"),
     )
     field = FieldConfig(unit=unit, color=FieldColor(FieldColorModeId.PALETTE_CLASSIC), custom=custom)

@@ -33,7 +33,7 @@ def board() -> Board:
 
 
 def _alerts() -> Row:
-    return Row("If not", [
+    return Row("If something isn't green", [
         listing(
             "Alerts that fire",
             "`none`: nothing is wrong as far as the rules can tell.",

@@ -13,7 +13,7 @@ DISK_LEFT = f"node_filesystem_avail_bytes{{{_DISKS}}} / node_filesystem_size_byt
 
 def noticed() -> Row:
     """What devices and analysts would notice."""
-    return Row("Is all well? Every figure green: yes", [
+    return Row("Is all well? It is while every figure is green", [
         number(
             "Alerts firing", "Each is listed below, and has a heading in the runbook.",
             over_time(f"sum({FIRING}) or vector(0)"), unit="none", limits=Limits(act=1), width=3, link=RUNBOOK_URL,
@@ -67,7 +67,7 @@ def noticed() -> Row:
 
 def behind() -> Row:
     """What usually is behind it."""
-    return Row("Does everything that it stands on?", [
+    return Row("What it stands on", [
         number(
             "Services down", "Of ingestion, aggregation and API, those of which no process answers Prometheus.",
             over_time('count(max by (service) (up{job="plumbline",service!="simulator"}) == 0) or vector(0)'),
