@@ -88,6 +88,15 @@ def test_a_token_for_some_devices_sees_those(visitor: Visitor, served: Site) -> 
     expect(page.locator(ROWS)).to_have_count(2)
 
 
+def test_a_token_for_nobody_says_so_in_both_views(visitor: Visitor, served: Site) -> None:
+    visitor.expect("status of 403")
+    page = visitor.enter(served.token(devices=["nobody-*"]))
+    expect(page.locator("#empty")).to_contain_text("No device has sent anything yet")
+    page.get_by_role("link", name="Fleet").click()
+    expect(page.locator("#fleet-note")).to_contain_text("that this token may see")
+    expect(page.locator("#fleet table")).to_be_hidden()
+
+
 def test_a_large_fleet_comes_page_by_page(visitor: Visitor, served: Site) -> None:
     second = now()
     events = [(f"meter-{number:03}", (second - number) * MICROS, {"kwh": float(number)}) for number in range(120)]
