@@ -18,8 +18,22 @@ export function axes(tz, ink) {
   };
   const ticks = { stroke: ink.axis, width: 1, size: 4 };
   return [
-    { ...common, space: 64, size: 40, gap: 4, ticks, values: (u, splits, axis, space, step) => times(splits, step, tz) },
-    { ...common, space: 34, size: 56, gap: 6, ticks: { show: false }, values: (u, splits, axis, space, step) => values(splits, step) },
+    {
+      ...common,
+      space: 64,
+      size: 40,
+      gap: 4,
+      ticks,
+      values: (u, splits, axis, space, step) => times(splits, step, tz),
+    },
+    {
+      ...common,
+      space: 34,
+      size: 56,
+      gap: 6,
+      ticks: { show: false },
+      values: (u, splits, axis, space, step) => values(splits, step),
+    },
   ];
 }
 
@@ -50,10 +64,15 @@ export function times(splits, step, tz) {
  */
 export function values(splits, step) {
   const largest = Math.max(...splits.map(Math.abs));
-  if (largest >= 1e9 || (largest < 1e-3 && largest > 0)) return splits.map((value) => (value ? value.toExponential(1) : "0"));
-  const digits = [0, 1, 2, 3, 4, 5].find((each) => Math.abs(step * 10 ** each - Math.round(step * 10 ** each)) < 1e-6) ?? 6;
+  if (largest >= 1e9 || (largest < 1e-3 && largest > 0))
+    return splits.map((value) => (value ? value.toExponential(1) : "0"));
+  const digits =
+    [0, 1, 2, 3, 4, 5].find((each) => Math.abs(step * 10 ** each - Math.round(step * 10 ** each)) < 1e-6) ?? 6;
   const short = { notation: "compact", maximumFractionDigits: 2 };
-  const format = new Intl.NumberFormat("en", largest >= 1e5 ? short : { maximumFractionDigits: digits, minimumFractionDigits: digits });
+  const format = new Intl.NumberFormat(
+    "en",
+    largest >= 1e5 ? short : { maximumFractionDigits: digits, minimumFractionDigits: digits },
+  );
   return splits.map((value) => format.format(value));
 }
 
@@ -64,6 +83,8 @@ function hour(shown, step) {
 /** A date whose UTC members are what the zone's clocks show. */
 export function clock(moment, tz) {
   if (tz === "UTC") return new Date(moment);
-  const text = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: tz }).format(moment);
+  const text = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: tz }).format(
+    moment,
+  );
   return new Date(`${text.replace(" ", "T")}Z`);
 }

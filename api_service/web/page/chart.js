@@ -60,8 +60,12 @@ export class Charts {
     this.#panels = drawings.map((drawing) => {
       const value = h("span", { class: "value" });
       const place = h("div", { class: "plot" });
-      const figure = h("figure", { class: "panel", tabindex: "0", role: "application", "aria-roledescription": "chart" },
-        h("figcaption", {}, h("h2", {}, drawing.panel.metric), value), place);
+      const figure = h(
+        "figure",
+        { class: "panel", tabindex: "0", role: "application", "aria-roledescription": "chart" },
+        h("figcaption", {}, h("h2", {}, drawing.panel.metric), value),
+        place,
+      );
       figure.addEventListener("keydown", (event) => this.#key(event, panel));
       const panel = { figure, place, value, plot: null };
       return panel;
@@ -98,7 +102,14 @@ export class Charts {
     const { panel: buckets } = panel.plot.drawing;
     const last = buckets.starts.length - 1;
     const here = this.moment == null ? last + 1 : nearest(buckets, this.moment);
-    const there = { ArrowLeft: here - 1, ArrowRight: here + 1, PageUp: here - 24, PageDown: here + 24, Home: 0, End: last }[event.key];
+    const there = {
+      ArrowLeft: here - 1,
+      ArrowRight: here + 1,
+      PageUp: here - 24,
+      PageDown: here + 24,
+      Home: 0,
+      End: last,
+    }[event.key];
     if (event.key === "Backspace" || event.key === "-") this.#told.onWiden();
     else if (event.key === "+" && this.moment != null) this.#closer(panel.plot.drawing);
     else if (event.key === "Escape") this.#point(null, true);

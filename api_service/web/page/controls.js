@@ -24,9 +24,13 @@ export class Controls {
     }
     byId("bucket").addEventListener("change", (event) => onChange({ bucket: event.target.value }));
     byId("tz").addEventListener("change", (event) => onChange({ tz: event.target.value }));
-    byId("live").addEventListener("change", (event) => onChange(event.target.checked ? { live: true, to: "" } : { live: false }));
+    byId("live").addEventListener("change", (event) =>
+      onChange(event.target.checked ? { live: true, to: "" } : { live: false }),
+    );
     byId("presets").addEventListener("click", ({ target }) => target.value && onChange({ from: target.value, to: "" }));
-    byId("metric").addEventListener("change", ({ target }) => onChange({ metrics: target.value ? [target.value] : [] }));
+    byId("metric").addEventListener("change", ({ target }) =>
+      onChange({ metrics: target.value ? [target.value] : [] }),
+    );
     byId("controls").addEventListener("submit", (event) => event.preventDefault());
     byId("metric-add").addEventListener("change", ({ target }) => {
       onChange({ metrics: [...new Set([...this.#view.metrics, target.value])] });
@@ -39,7 +43,10 @@ export class Controls {
    */
   draw(view, metrics) {
     this.#view = view;
-    byId("window").classList.toggle("long", [view.from, view.to].some((text) => text.length > 10));
+    byId("window").classList.toggle(
+      "long",
+      [view.from, view.to].some((text) => text.length > 10),
+    );
     for (const name of ["from", "to"]) byId(name).value = field(view[name], view.tz);
     byId("percentiles").value = view.percentiles;
     choose(byId("bucket"), view.bucket);
@@ -54,7 +61,8 @@ export class Controls {
   /** @param {{field: string}[]} errors  of the API: marks their fields, and no others */
   refused(errors) {
     for (const name of FIELDS) {
-      if (errors.some(({ field: refused }) => refused === (NAMES[name] ?? name))) byId(name).setAttribute("aria-invalid", "true");
+      if (errors.some(({ field: refused }) => refused === (NAMES[name] ?? name)))
+        byId(name).setAttribute("aria-invalid", "true");
       else byId(name).removeAttribute("aria-invalid");
     }
   }
@@ -70,12 +78,25 @@ export class Controls {
     byId("metric-add").replaceChildren(h("option", { value: "" }, "+"), ...more.map((name) => h("option", {}, name)));
     byId("metric-add").hidden = view.metrics.length === 0 || more.length === 0;
     const without = (name) => () => this.#onChange({ metrics: view.metrics.filter((each) => each !== name) });
-    byId("metrics").replaceChildren(...view.metrics.slice(1).map((name) =>
-      h("li", {}, h("span", {}, name), h("button", { type: "button", "aria-label": `Remove ${name}`, click: without(name) }, "×"))));
+    byId("metrics").replaceChildren(
+      ...view.metrics
+        .slice(1)
+        .map((name) =>
+          h(
+            "li",
+            {},
+            h("span", {}, name),
+            h("button", { type: "button", "aria-label": `Remove ${name}`, click: without(name) }, "×"),
+          ),
+        ),
+    );
   }
 
   #typed(name, text) {
-    const value = name === "percentiles" ? text.replace(/\s*[,;\s]\s*/g, ",").replace(/^,|,$/g, "") : normalise(text, this.#view.tz);
+    const value =
+      name === "percentiles"
+        ? text.replace(/\s*[,;\s]\s*/g, ",").replace(/^,|,$/g, "")
+        : normalise(text, this.#view.tz);
     if (name === "from") this.#onChange({ from: value || "-24h" });
     else this.#onChange({ [name]: name === "to" && value === "now" ? "" : value });
     // As it was understood, though it be the same view.

@@ -27,6 +27,7 @@ export class Devices {
    * @param {import("./api.js").Api} api
    * @param {object} told
    * @param {(device: string) => void} told.onAdd
+   * @param {() => void} told.onTogether  all devices together
    * @param {(device: string | null) => void} told.onRemove
    * @param {(rows: object[]) => void} told.onFound  rows of /devices
    * @param {(text: string, kind?: string) => void} told.say
@@ -53,11 +54,13 @@ export class Devices {
   /** @param {(string | null)[]} shown  null: all devices together */
   draw(shown) {
     this.shown = shown;
-    this.#chips.replaceChildren(...shown.map((device, i) => {
-      const name = device ?? "all devices";
-      const remove = { type: "button", "aria-label": `Remove ${name}`, click: () => this.#told.onRemove(device) };
-      return h("li", {}, key(i), h("span", {}, name), h("button", remove, "×"));
-    }));
+    this.#chips.replaceChildren(
+      ...shown.map((device, i) => {
+        const name = device ?? "all devices";
+        const remove = { type: "button", "aria-label": `Remove ${name}`, click: () => this.#told.onRemove(device) };
+        return h("li", {}, key(i), h("span", {}, name), h("button", remove, "×"));
+      }),
+    );
   }
 
   #later(milliseconds = PAUSE_MS) {
@@ -71,9 +74,14 @@ export class Devices {
     const { signal } = (this.#search = new AbortController());
     const text = this.#input.value.trim();
     try {
-      const answer = await this.#api.get("/devices", [...(text ? [["q", text]] : []), ["limit", String(FOUND)]], { signal });
+      const answer = await this.#api.get("/devices", [...(text ? [["q", text]] : []), ["limit", String(FOUND)]], {
+        signal,
+      });
       this.#told.onFound(answer.rows);
-      this.#show(text || !answer.rows.length ? best(answer.rows, text) : [TOGETHER, ...answer.rows], answer.next_cursor !== null);
+      this.#show(
+        text || !answer.rows.length ? best(answer.rows, text) : [TOGETHER, ...answer.rows],
+        answer.next_cursor !== null,
+      );
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
@@ -85,8 +93,13 @@ export class Devices {
   #show(found, more) {
     this.#found = found;
     const options = found.map((device, i) =>
-      h("li", { role: "option", id: `found-${i}`, "data-number": i, "aria-selected": "false" },
-        h("span", { class: "id" }, device.device_id ?? "all devices together"), h("span", { class: "hint" }, device.metrics.join(", "))));
+      h(
+        "li",
+        { role: "option", id: `found-${i}`, "data-number": i, "aria-selected": "false" },
+        h("span", { class: "id" }, device.device_id ?? "all devices together"),
+        h("span", { class: "hint" }, device.metrics.join(", ")),
+      ),
+    );
     const note = found.length === 0 ? "No device has this in its id." : more ? "There are more: type on." : null;
     this.#list.replaceChildren(...options, ...(note ? [h("li", { role: "presentation", class: "note" }, note)] : []));
     this.#open(document.activeElement === this.#input);
@@ -97,11 +110,16 @@ export class Devices {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
       if (this.#list.hidden) this.#later(0);
-      else this.#mark((this.#active + step + this.#found.length + (this.#active < 0 && step < 0 ? 1 : 0)) % (this.#found.length || 1));
+      else
+        this.#mark(
+          (this.#active + step + this.#found.length + (this.#active < 0 && step < 0 ? 1 : 0)) %
+            (this.#found.length || 1),
+        );
     } else if (event.key === "Enter") this.#enter();
     else if (event.key === "Escape" && !this.#list.hidden) this.#close();
     else if (event.key === "Escape") this.#input.value = "";
-    else if (event.key === "Backspace" && this.#input.value === "" && this.shown.length) this.#told.onRemove(this.shown.at(-1));
+    else if (event.key === "Backspace" && this.#input.value === "" && this.shown.length)
+      this.#told.onRemove(this.shown.at(-1));
     else return;
     if (event.key !== "Backspace") event.preventDefault();
   }
@@ -113,7 +131,8 @@ export class Devices {
     if (!text) return undefined;
     clearTimeout(this.#timer);
     await this.#look();
-    const chosen = this.#found.find(({ device_id: id }) => id === text) ?? (this.#found.length === 1 ? this.#found[0] : null);
+    const chosen =
+      this.#found.find(({ device_id: id }) => id === text) ?? (this.#found.length === 1 ? this.#found[0] : null);
     if (chosen && this.#input.value.trim() === text) this.#choose(chosen.device_id);
     return undefined;
   }
@@ -124,12 +143,15 @@ export class Devices {
     if (this.shown.includes(device)) return;
     if (device !== null && this.shown.length >= MOST_DEVICES) {
       this.#told.say(`${MOST_DEVICES} devices can be told apart in one chart: remove one first.`, "error");
-    } else this.#told.onAdd(device);
+    } else if (device === null) this.#told.onTogether();
+    else this.#told.onAdd(device);
   }
 
   #mark(number) {
     this.#active = number;
-    [...this.#list.querySelectorAll("[role=option]")].forEach((option, i) => option.setAttribute("aria-selected", String(i === number)));
+    [...this.#list.querySelectorAll("[role=option]")].forEach((option, i) =>
+      option.setAttribute("aria-selected", String(i === number)),
+    );
     const option = number < 0 ? null : this.#list.children[number];
     option?.scrollIntoView({ block: "nearest" });
     if (option) this.#input.setAttribute("aria-activedescendant", option.id);

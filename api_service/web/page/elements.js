@@ -3,8 +3,8 @@
  */
 
 /**
- * An element: h("td", {class: "number", title: "…"}, "12", otherElement). Members that are functions are listeners, `null`
- * and `false` are left out.
+ * An element: h("td", {class: "number", title: "…"}, "12", otherElement). Members that are functions are listeners;
+ * `null` and `false` are left out.
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
  * @param {...(Node | string | null)} children

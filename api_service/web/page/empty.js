@@ -34,10 +34,18 @@ export class Empty {
     try {
       const { rows } = await this.#api.patient("/devices", [["limit", "8"]], { signal });
       if (rows.length === 0) {
-        this.#show("No device has sent anything yet", "Send a first event (POST /ingest, see the API's documentation), or start the simulator.", h("a", { href: "/docs" }, "The API's documentation"));
+        this.#show(
+          "No device has sent anything yet",
+          "Send a first event (POST /ingest, see the API's documentation), or start the simulator.",
+          h("a", { href: "/docs" }, "The API's documentation"),
+        );
         return;
       }
-      this.#show("Find a device", "Search above by any part of its id, or start with one of these:", ...rows.map((device) => this.#offer(device)));
+      this.#show(
+        "Find a device",
+        "Search above by any part of its id, or start with one of these:",
+        ...rows.map((device) => this.#offer(device)),
+      );
     } catch (error) {
       if (!signal.aborted && !(error instanceof ApiError)) throw error;
       if (error.status !== 401 && error instanceof ApiError) this.#failed(error);
@@ -72,12 +80,21 @@ export class Empty {
 
   #offer({ device_id: device, metrics }) {
     const choose = () => this.#change({ devices: [device] });
-    return h("button", { type: "button", click: choose }, device, h("span", { class: "hint" }, ` ${many(metrics.length, "metric")}`));
+    return h(
+      "button",
+      { type: "button", click: choose },
+      device,
+      h("span", { class: "hint" }, ` ${many(metrics.length, "metric")}`),
+    );
   }
 
   #last(device, seen, tz) {
     const around = { from: rfc3339(seen - HOUR_MS), to: rfc3339(seen + HOUR_MS / 6), live: false };
-    return h("button", { type: "button", click: () => this.#change(around) }, `${device} last sent at ${written(seen, tz)}`);
+    return h(
+      "button",
+      { type: "button", click: () => this.#change(around) },
+      `${device} last sent at ${written(seen, tz)}`,
+    );
   }
 
   #show(title, text, ...more) {

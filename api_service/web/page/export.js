@@ -11,7 +11,9 @@
 export function curl(origin, parameters) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const lines = parameters.map(([name, value]) => `  --data-urlencode ${quoted(`${name}=${value}`)}`);
-  return [`curl --get ${quoted(`${origin}/stats`)}`, `  --header "Authorization: Bearer $TOKEN"`, ...lines].join(" \\\n");
+  return [`curl --get ${quoted(`${origin}/stats`)}`, `  --header "Authorization: Bearer $TOKEN"`, ...lines].join(
+    " \\\n",
+  );
 }
 
 /**

@@ -4,7 +4,7 @@
 
 import { MOST_PANELS } from "./chart.js";
 import { byId, h, svg, write } from "./elements.js";
-import { bound, counted, many } from "./numbers.js";
+import { statements } from "./exactness.js";
 import { summary } from "./rows.js";
 import { duration, stamped } from "./times.js";
 import { percentileNames, shown } from "./view.js";
@@ -20,6 +20,7 @@ export class Facts {
   #onShow;
   #answer = null;
   #structure = "";
+  #arrived = 0;
 
   /** @param {(show: string) => void} onShow */
   constructor(onShow) {
@@ -59,27 +60,18 @@ export class Facts {
     this.#toggles(view);
   }
 
-  #arrived = 0;
-
   #tick() {
     if (!this.#answer) return;
     const { as_of: asOf, tz, bucket } = this.#answer;
-    const age = (performance.now() - this.#arrived) / 1_000;
-    write(this.#asOf, `as of ${stamped(Date.parse(asOf), tz)} ${tz}${age < 5 ? "" : `, ${duration(age)} ago`} · buckets of ${bucket}`);
+    const seconds = (performance.now() - this.#arrived) / 1_000;
+    const age = seconds < 5 ? "" : `, ${duration(seconds)} ago`;
+    write(this.#asOf, `as of ${stamped(Date.parse(asOf), tz)} ${tz}${age} · buckets of ${bucket}`);
   }
 
   #exact(total, metrics) {
-    const parts = [];
-    const part = (text, title, kind = "") => parts.push(h("span", { title, class: kind }, text));
-    if (total.rows) {
-      if (total.sketches === 0) part("exact", "All percentiles are those of the readings themselves.", "good");
-      else part(`${total.sketches === total.rows ? "sketch" : `${many(total.sketches, "sketch").replace("sketchs", "sketches")} of ${counted(total.rows)}`}, rank error ≤ ${bound(total.maxRankError)}`, "max_rank_error: how far off a percentile's rank can be; count, min, max and avg are exact.");
-      part(total.open ? `${counted(total.open)} of ${many(total.rows, "bucket")} not final` : "all final", "A bucket is final when it is over, aggregated, and nothing late waits to be added.", total.open ? "open" : "");
-      part(`${counted(total.late)} late`, "Readings that came after their bucket was first aggregated; they are counted.", total.late ? "late" : "");
-      part(many(total.readings, "reading"), "How many readings these statistics are of.");
-      if (metrics > MOST_PANELS) part(`${MOST_PANELS} of ${metrics} metrics drawn`, "Choose those to draw.", "open");
-    }
-    this.#exactness.replaceChildren(...parts);
+    const cut = { text: `${MOST_PANELS} of ${metrics} metrics drawn`, title: "Choose those to draw.", kind: "open" };
+    const all = [...statements(total), ...(metrics > MOST_PANELS ? [cut] : [])];
+    this.#exactness.replaceChildren(...all.map(({ text, title, kind }) => h("span", { title, class: kind }, text)));
   }
 
   /** One switch for each kind of line, and the key of the marks. */
@@ -90,8 +82,15 @@ export class Facts {
     if (structure === this.#structure) return;
     this.#structure = structure;
     const focused = document.activeElement?.dataset?.line;
-    const toggle = (name) => () => this.#onShow(names.filter((each) => drawn.has(each) !== (each === name)).join(",") || "none");
-    const buttons = names.map((name) => h("button", { type: "button", "data-line": name, "aria-pressed": String(drawn.has(name)), click: toggle(name) }, name === "band" ? "min–max" : name));
+    const toggle = (name) => () =>
+      this.#onShow(names.filter((each) => drawn.has(each) !== (each === name)).join(",") || "none");
+    const buttons = names.map((name) =>
+      h(
+        "button",
+        { type: "button", "data-line": name, "aria-pressed": String(drawn.has(name)), click: toggle(name) },
+        name === "band" ? "min–max" : name,
+      ),
+    );
     this.#shown.replaceChildren(...buttons, mark("late", "late readings"), mark("open", "not final"));
     buttons.find((button) => button.dataset.line === focused)?.focus();
   }
@@ -102,5 +101,10 @@ function mark(kind, text) {
     late: [svg("path", { d: "M6 2l5 8H1z" })],
     open: [svg("path", { d: "M0 8L8 0M0 12L12 0M4 12L12 4" })],
   }[kind];
-  return h("span", { class: `mark-key ${kind}` }, svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" }, ...picture), text);
+  return h(
+    "span",
+    { class: `mark-key ${kind}` },
+    svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" }, ...picture),
+    text,
+  );
 }

@@ -63,10 +63,10 @@ export class Legend {
       bucket ??= i < 0 ? null : [panel.starts[i], panel.ends[i]];
       names.forEach((name, each) => write(cells[each], text(name, row)));
       cells[0].parentElement.classList.toggle("open", row !== null && !row.final);
-      if (row) said.push(`${row.device_id ?? "all devices"} ${row.metric} average ${measured(row.avg)}, ${row.count} readings`);
+      if (row) said.push(spoken(row));
     });
     const { tz } = this.#drawings[0] ?? { tz: "UTC" };
-    const when = bucket ? `${written(bucket[0], tz)} – ${end(bucket, tz)} ${tz}` : `${finite(shown, tz)}: no readings`;
+    const when = bucket ? `${span(bucket, tz)} ${tz}` : `${written(shown, tz)}: no readings`;
     write(this.#title, `${moment === null ? "Newest bucket: " : ""}${when}`);
     return `${when}: ${said.join("; ") || "none"}`;
   }
@@ -84,7 +84,9 @@ export class Legend {
         body.append(h("tr", {}, title, h("td", { class: "metric" }, panel.metric), ...cells));
       });
     });
-    const head = ["device", "metric", ...names].map((name) => h("th", { scope: "col", class: `${heads(name)} ${name}` }, name));
+    const head = ["device", "metric", ...names].map((name) =>
+      h("th", { scope: "col", class: `${heads(name)} ${name}` }, name),
+    );
     const table = h("table", {}, this.#title, h("thead", {}, h("tr", {}, ...head)), body);
     this.#element.replaceChildren(table);
   }
@@ -97,8 +99,19 @@ export class Legend {
  */
 export function key(device) {
   const { colours } = ink();
-  return svg("svg", { class: "key", width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" },
-    svg("line", { x1: 0, y1: 5, x2: 26, y2: 5, "stroke-width": 2.5, stroke: colours[device % colours.length], "stroke-dasharray": dash(device).join(" ") || "none" }));
+  return svg(
+    "svg",
+    { class: "key", width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" },
+    svg("line", {
+      x1: 0,
+      y1: 5,
+      x2: 26,
+      y2: 5,
+      "stroke-width": 2.5,
+      stroke: colours[device % colours.length],
+      "stroke-dasharray": dash(device).join(" ") || "none",
+    }),
+  );
 }
 
 function text(name, row) {
@@ -113,12 +126,12 @@ function heads(name) {
   return ["device", "metric", "method", "state"].includes(name) ? "" : "number";
 }
 
-/** The end of a bucket; of the same day, its time only. */
-function end([from, to], tz) {
-  const [start, stop] = [written(from, tz), written(to, tz)];
-  return start.slice(0, 10) === stop.slice(0, 10) ? stop.slice(11) : stop;
+function spoken(row) {
+  return `${row.device_id ?? "all devices"} ${row.metric} average ${measured(row.avg)}, ${row.count} readings`;
 }
 
-function finite(moment, tz) {
-  return Number.isFinite(moment) ? written(moment, tz) : "This window";
+/** A bucket's start and end; of the same day, only the end's time. */
+function span([from, to], tz) {
+  const [start, end] = [written(from, tz), written(to, tz)];
+  return `${start} – ${start.slice(0, 10) === end.slice(0, 10) ? end.slice(11) : end}`;
 }

@@ -1,6 +1,6 @@
 /**
- * A window that moves on: the stream tells of its newest buckets, and the whole is asked for again now and then, as late
- * readings may change any bucket of it.
+ * A window that moves on: the stream tells of its newest buckets, and the whole is asked for again now and then, as
+ * late readings may change any bucket of it.
  */
 
 import { ApiError } from "./api.js";

@@ -45,7 +45,15 @@ export class Outlets {
     say("Downloading…", "wait");
     try {
       const file = await csv(api, parameters({ ...this.#view, ...this.#window }));
-      download(file, `${[...this.#view.devices, ...this.#view.metrics].join("_").replace(/[^\w.-]+/g, "-").slice(0, 80) || "all"}.csv`);
+      download(
+        file,
+        `${
+          [...this.#view.devices, ...this.#view.metrics]
+            .join("_")
+            .replace(/[^\w.-]+/g, "-")
+            .slice(0, 80) || "all"
+        }.csv`,
+      );
       say("");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

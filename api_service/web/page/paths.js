@@ -1,6 +1,6 @@
 /**
- * How buckets are drawn: a value holds from its bucket's start to its end, so lines are steps, and where there is no reading
- * there is nothing.
+ * How buckets are drawn: a value holds from its bucket's start to its end, so lines are steps, and where there is no
+ * reading there is nothing.
  */
 
 /**

@@ -1,5 +1,6 @@
 /**
- * How the pipeline does, always visible: events a second from two looks at /pipeline, and how far aggregation is behind.
+ * How the pipeline does, always visible: events a second from two looks at /pipeline, and how far aggregation
+ * is behind.
  */
 
 import { ApiError } from "./api.js";
@@ -26,9 +27,11 @@ export class Pipeline {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
     this.#api = api;
-    this.#element.replaceChildren(this.#dot,
+    this.#element.replaceChildren(
+      this.#dot,
       h("span", { title: "Events persisted a second, over the last seconds" }, this.#rate, " events/s"),
-      h("span", { title: "How far the 1-minute statistics are behind the clock" }, "aggregation ", this.#behind));
+      h("span", { title: "How far the 1-minute statistics are behind the clock" }, "aggregation ", this.#behind),
+    );
     document.addEventListener("visibilitychange", () => this.#timer && !document.hidden && this.start());
   }
 
@@ -71,7 +74,12 @@ export class Pipeline {
     write(this.#behind, behind === null ? "not yet" : `${duration(behind)} behind`);
     this.#dot.dataset.level = behind === null || behind > STUCK_S ? "bad" : behind > SLOW_S ? "slow" : "good";
     const { events, dead_letters: dead, duplicates } = now.ingestion;
-    this.#element.title = `${counted(events)} events so far, ${counted(duplicates)} duplicates, ${counted(dead)} dead letters`;
+    const totals = [
+      `${counted(events)} events so far`,
+      `${counted(duplicates)} duplicates`,
+      `${counted(dead)} dead letters`,
+    ];
+    this.#element.title = totals.join(", ");
     this.#element.classList.remove("stale");
     this.#element.hidden = false;
     this.#before = now;

@@ -25,7 +25,10 @@ export class Plot {
    * @param {HTMLElement} element
    * @param {{width: number, height: number}} size
    * @param {Drawing} drawing
-   * @param {{onZoom: (from: number, to: number) => void, onWiden: () => void, onPoint: (moment: number | null) => void}} told
+   * @param {object} told
+   * @param {(from: number, to: number) => void} told.onZoom
+   * @param {() => void} told.onWiden
+   * @param {(moment: number | null) => void} told.onPoint
    */
   constructor(element, size, drawing, told) {
     this.drawing = drawing;
@@ -35,7 +38,9 @@ export class Plot {
     this.u.over.append(this.mark);
     // A finger that moves sideways reads; up and down it scrolls.
     for (const type of ["touchstart", "touchmove"]) {
-      this.u.over.addEventListener(type, ({ touches }) => told.onPoint(this.#moment(touches[0].clientX)), { passive: true });
+      this.u.over.addEventListener(type, ({ touches }) => told.onPoint(this.#moment(touches[0].clientX)), {
+        passive: true,
+      });
     }
   }
 
@@ -128,9 +133,21 @@ export class Plot {
       const stroke = colours.colours[device % colours.colours.length];
       const line = { stroke, paths: steps(panel), points: { show: false }, dash: dash(device) };
       return [
-        { show: shown.has("band"), fill: stroke + (many ? "1c" : "26"), width: 0, paths: band(panel), points: { show: false } },
+        {
+          show: shown.has("band"),
+          fill: stroke + (many ? "1c" : "26"),
+          width: 0,
+          paths: band(panel),
+          points: { show: false },
+        },
         { show: shown.has("band"), paths: () => null, points: { show: false } },
-        ...percentiles.map((name) => ({ ...line, label: name, show: shown.has(name), width: 1, alpha: name === "p50" ? 0.9 : 0.6 })),
+        ...percentiles.map((name) => ({
+          ...line,
+          label: name,
+          show: shown.has(name),
+          width: 1,
+          alpha: name === "p50" ? 0.9 : 0.6,
+        })),
         { ...line, label: "avg", show: shown.has("avg"), width: 2 },
       ];
     });

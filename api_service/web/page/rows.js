@@ -100,9 +100,7 @@ export class Rows {
   newestFirst() {
     const all = [...this.#series.values()].flatMap(({ rows }) => [...rows.values()]);
     const order = (a, b) => (a < b ? -1 : Number(a > b));
-    return all.sort(
-      (a, b) => b.at - a.at || order(a.device_id ?? "", b.device_id ?? "") || order(a.metric, b.metric),
-    );
+    return all.sort((a, b) => b.at - a.at || order(a.device_id ?? "", b.device_id ?? "") || order(a.metric, b.metric));
   }
 }
 

@@ -15,7 +15,7 @@ import { Outlets } from "./outlets.js";
 import { Rows } from "./rows.js";
 import { Table } from "./table.js";
 import { ago, back, dragged, extent, known, rfc3339, widened } from "./times.js";
-import { asks, moves, parameters, percentileNames, shown } from "./view.js";
+import { asks, format, moves, parameters, percentileNames, shown } from "./view.js";
 import { read } from "./window.js";
 
 export class Statistics {
@@ -40,7 +40,10 @@ export class Statistics {
   #table = new Table(byId("table"), byId("pager"));
 
   /**
-   * @param {{api: import("./api.js").Api, say: (text: string, kind?: string) => void, address: import("./address.js").Address}} parts
+   * @param {object} parts
+   * @param {import("./api.js").Api} parts.api
+   * @param {(text: string, kind?: string) => void} parts.say
+   * @param {import("./address.js").Address} parts.address
    */
   constructor({ api, say, address }) {
     this.#api = api;
@@ -55,7 +58,8 @@ export class Statistics {
     this.#controls = new Controls(change);
     const elements = { input: byId("device"), list: byId("device-list"), chips: byId("devices") };
     this.#devices = new Devices(elements, api, {
-      onAdd: (device) => change(device === null ? { devices: [], group: "none" } : { devices: [...this.#view.devices, device], group: "device" }),
+      onAdd: (device) => change({ devices: [...this.#view.devices, device], group: "device" }),
+      onTogether: () => change({ devices: [], group: "none" }),
       onFound: (found) => found.forEach((device) => this.#metrics.set(device.device_id, device)),
       onRemove: (device) => change({ devices: this.#view.devices.filter((each) => each !== device), group: "device" }),
       say,
@@ -67,6 +71,11 @@ export class Statistics {
 
   /** @param {import("./view.js").View} view */
   open(view) {
+    if (this.#answer && this.#view.show !== view.show && same({ ...this.#view, show: view.show }, view)) {
+      this.#view = view; // other lines of what is there
+      this.#draw();
+      return;
+    }
     this.close();
     this.#view = view;
     this.#controls.draw(view, this.#known());
@@ -119,7 +128,11 @@ export class Statistics {
     try {
       const answer = await read(this.#api, parameters(view), signal);
       this.#take(answer);
-      this.#say(answer.cut ? `These are the first ${answer.rows.length} rows: choose fewer metrics, less time or a wider bucket for all.` : "");
+      this.#say(
+        answer.cut
+          ? `These are the first ${answer.rows.length} rows: choose fewer metrics, less time or a wider bucket for all.`
+          : "",
+      );
       this.#busy(false);
       if (view.live && moves(view) && view.bucket !== "none") await this.#follow(view, answer, signal);
     } catch (error) {
@@ -129,12 +142,15 @@ export class Statistics {
   }
 
   #follow(view, answer, signal) {
-    return live({ api: this.#api, view, answer, signal }, {
-      onAnswer: (whole) => this.#take(whole),
-      onChange: (event) => this.#changed(view, event),
-      onState: (state) => this.#facts.state(state),
-      say: this.#say,
-    });
+    return live(
+      { api: this.#api, view, answer, signal },
+      {
+        onAnswer: (whole) => this.#take(whole),
+        onChange: (event) => this.#changed(view, event),
+        onState: (state) => this.#facts.state(state),
+        say: this.#say,
+      },
+    );
   }
 
   #failed(error) {
@@ -174,7 +190,9 @@ export class Statistics {
     const metrics = this.#rows.metrics();
     const percentiles = percentileNames(view);
     const common = { percentiles, shown: shown(view), from, to, tz: known(view.tz) ? view.tz : "UTC" };
-    this.#drawings = metrics.slice(0, MOST_PANELS).map((metric) => ({ ...common, panel: this.#rows.panel(metric, columns(view)) }));
+    this.#drawings = metrics
+      .slice(0, MOST_PANELS)
+      .map((metric) => ({ ...common, panel: this.#rows.panel(metric, columns(view)) }));
     const rows = this.#rows.newestFirst();
     this.#empty.rows(view, rows.length, this.#metrics);
     byId("data").hidden = rows.length === 0;
@@ -212,7 +230,16 @@ export class Statistics {
   async #learn(view, signal) {
     const unknown = view.devices.filter((device) => !this.#metrics.has(device));
     // Looked for as one would by hand: a device's own page has its lateness too, which takes far longer.
-    const answers = unknown.map((device) => this.#api.get("/devices", [["q", device], ["limit", "50"]], { signal }));
+    const answers = unknown.map((device) =>
+      this.#api.get(
+        "/devices",
+        [
+          ["q", device],
+          ["limit", "50"],
+        ],
+        { signal },
+      ),
+    );
     for (const { value } of await Promise.allSettled(answers)) {
       for (const device of value?.rows ?? []) this.#metrics.set(device.device_id, device);
     }
@@ -231,6 +258,8 @@ export class Statistics {
     byId("chart").setAttribute("aria-busy", String(busy));
   }
 }
+
+const same = (one, other) => format(one) === format(other);
 
 /** @returns {(string | null)[]} whom a view compares; null: all together */
 function columns(view) {

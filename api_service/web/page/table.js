@@ -52,17 +52,30 @@ export class Table {
     this.newer.disabled = this.#first === 0;
     this.older.disabled = this.#first + PAGE >= total;
     this.#pager.hidden = total === 0;
-    write(this.range, total > PAGE ? `${counted(this.#first + 1)}–${counted(this.#first + page.length)} of ${many(total, "row")}` : many(total, "row"));
-    const title = (name) => h("th", { scope: "col", class: this.#names.includes(name) || name === "late" ? "number" : "" }, name);
+    write(
+      this.range,
+      total > PAGE
+        ? `${counted(this.#first + 1)}–${counted(this.#first + page.length)} of ${many(total, "row")}`
+        : many(total, "row"),
+    );
+    const title = (name) =>
+      h("th", { scope: "col", class: this.#names.includes(name) || name === "late" ? "number" : "" }, name);
     const names = [`start (${this.#tz})`, "device_id", "metric", ...this.#names, "late", "method", "final"];
     this.#element.replaceChildren(
-      h("table", {}, h("thead", {}, h("tr", {}, ...names.map(title))), h("tbody", {}, ...page.map((row) => this.#row(row)))),
+      h(
+        "table",
+        {},
+        h("thead", {}, h("tr", {}, ...names.map(title))),
+        h("tbody", {}, ...page.map((row) => this.#row(row))),
+      ),
     );
   }
 
   #row(row) {
     const number = (text) => h("td", { class: "number" }, text);
-    return h("tr", { class: row.final ? null : "open" },
+    return h(
+      "tr",
+      { class: row.final ? null : "open" },
       h("th", { scope: "row" }, h("time", { datetime: row.start }, written(row.at, this.#tz))),
       h("td", {}, row.device_id ?? "all devices"),
       h("td", {}, row.metric),

@@ -8,8 +8,8 @@ const ABSOLUTE = /^\d{4}-\d\d-\d\d[Tt ].*([Zz]|[+-]\d\d:\d\d)$/;
 const LEAST_MS = 60_000;
 
 /**
- * What /stats takes for what was typed: `7d` and `- 7d` are `-7d`; a time without an offset is one in `tz`. Anything else
- * stays as it is: the API says what is wrong with it.
+ * What /stats takes for what was typed: `7d` and `- 7d` are `-7d`; a time without an offset is one in `tz`.
+ * Anything else stays as it is: the API says what is wrong with it.
  * @param {string} text
  * @param {string} tz
  * @returns {string}
@@ -72,7 +72,9 @@ export function field(text, tz) {
  * @returns {string}
  */
 export function ago(length) {
-  const unit = ["w", "d", "h", "m"].find((each) => length % UNITS[each] === 0 && (each !== "w" || length > 8 * UNITS.w));
+  const unit = ["w", "d", "h", "m"].find(
+    (each) => length % UNITS[each] === 0 && (each !== "w" || length > 8 * UNITS.w),
+  );
   return unit ? `-${length / UNITS[unit]}${unit}` : `-${Math.ceil(length / 1e3)}s`;
 }
 
@@ -138,7 +140,14 @@ const formatters = new Map();
 
 function formatter(tz) {
   if (!formatters.has(tz)) {
-    const parts = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+    const parts = {
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+    };
     formatters.set(tz, new Intl.DateTimeFormat("sv-SE", { ...parts, timeZone: known(tz) ? tz : "UTC" }));
   }
   return formatters.get(tz);

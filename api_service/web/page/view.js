@@ -120,7 +120,10 @@ export const moves = (view) => view.to === "";
  */
 export function percentileNames(view) {
   const asked = view.percentiles || "50,90,95,99";
-  const names = asked.split(",").map((text) => Number(text)).filter((number) => number >= 0 && number <= 100);
+  const names = asked
+    .split(",")
+    .map((text) => Number(text))
+    .filter((number) => number >= 0 && number <= 100);
   return distinct(names).map((number) => `p${number}`);
 }
 

@@ -10,12 +10,13 @@ const MOST_ROWS = 40_000;
  * @param {import("./api.js").Api} api
  * @param {[string, string][]} parameters
  * @param {AbortSignal} signal
- * @param {string | null} [etag]  of what is there already, "" where that had none: then it is tried once, and not insisted on
- * @returns {Promise<any>} an answer of /stats with all its rows, its `etag` and whether it was `cut`; null: nothing has changed
+ * @param {string | null} [etag]  of what is there already ("": it has none); then it is tried once, and not insisted on
+ * @returns {Promise<any>} an answer of /stats with all its rows, its `etag` and whether it was `cut`; null: nothing new
  */
 export async function read(api, parameters, signal, etag = null) {
   const headers = etag ? { "If-None-Match": etag } : {};
-  const ask = (pairs) => api[etag === null ? "insist" : "ask"]("/stats", [...pairs, ["limit", PAGE]], { signal, headers });
+  const ask = (pairs) =>
+    api[etag === null ? "insist" : "ask"]("/stats", [...pairs, ["limit", PAGE]], { signal, headers });
   const response = await ask(parameters);
   if (response.status === 304) return null;
   const answer = await response.json();
