@@ -26,6 +26,8 @@ COLOURS = {
     "note": "yellow",
     "not ready": "yellow",
     "not answering": "red",
+    "pending": "yellow",
+    "firing": "red",
     "broken": "red",
     "retention_overtook": "red",
     "truncated": "red",
