@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import quote
 
 MASK = "**********"
-_SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|APIKEY|_KEY$|^KEY$|DATABASE_URL|PRIVATE", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"PASSW|SECRET|TOKEN|CREDENTIAL|API_?KEY|OTLP_HEADERS|_KEY$|^KEY$|DATABASE_URL|PRIVATE", re.IGNORECASE
+)
 _A_PLACE = re.compile(r"(_FILE|_LOCATION|_URL)$")
 _SHORT = 6  # a secret of fewer characters is looked for as a whole word, or it would be found in everything
 _PATTERNS = {
@@ -23,7 +25,7 @@ _PATTERNS = {
     "passwords in addresses": re.compile(r"(?<=://)[^\s/:@'\"]*:[^\s/@'\"]+(?=@)"),
 }
 _NAMED = re.compile(
-    r"(?i)(?<![\w-])([\w-]*(?:passw(?:or)?d|secret|token|api_?key)[\w-]*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}\]]+)"
+    r"(?i)(?<![\w-])([\w-]*(?:passw(?:or)?d|secret|token|api[_-]?key)[\w-]*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}\]]+)"
 )
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])", re.IGNORECASE)
 _STATEMENT = re.compile(r"\b(STATEMENT|DETAIL|CONTEXT|QUERY|HINT):\s")

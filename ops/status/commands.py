@@ -63,7 +63,7 @@ def _once(where: Path, as_json: bool) -> bool:
     if as_json:
         print_json(_document(before, now, found))
     else:
-        console().print(picture.picture(now.parts, figures(before, now), now.alerts, found, _clock()))
+        console().print(picture.picture(now.parts, figures(before, now), found))
     return found.ok
 
 
@@ -82,7 +82,7 @@ def _watch(where: Path, seconds: float | None, as_json: bool) -> bool:
                 if as_json:
                     print(json_text(_document(before, now, found), indent=None), flush=True)
                 else:
-                    whole = picture.picture(now.parts, shown, now.alerts, found, clock)
+                    whole = picture.picture(now.parts, shown, found)
                     show(whole, picture.line(shown, now.alerts, found, clock))
                 before = now
                 if time.monotonic() >= end:

@@ -45,15 +45,11 @@ def _seconds(value: float | None) -> str:
     return f"{value:,.0f} s" if value < 7200 else f"{value / 3600:,.1f} h"
 
 
-def picture(
-    parts: Sequence[Part], figures: Figures, alerts: Sequence[Alert] | None, verdict: Verdict, now: datetime
-) -> RenderableType:
-    """The whole screen, the verdict first."""
+def picture(parts: Sequence[Part], figures: Figures, verdict: Verdict) -> RenderableType:
+    """The whole screen: the verdict, what it is made of, the parts and the figures."""
     shown: list[RenderableType] = [_headline(verdict)]
     shown += [_finding(each.state, each.what, each.next) for each in verdict.findings]
     shown += ["", _parts(parts), "", _grid(lines(figures))]
-    if alerts:
-        shown += ["", _alerts(alerts, now)]
     return Group(*shown)
 
 
@@ -67,9 +63,13 @@ def _finding(state: str, what: str, command: str) -> Text:
 
 
 def _parts(parts: Sequence[Part]) -> Table:
-    table = Table("part", "state", "address", "version", "lacks", box=None, pad_edge=False, header_style="bold")
+    """What a part that runs lacks is among the findings."""
+    table = Table("part", "state", box=None, pad_edge=False, header_style="bold")
+    table.add_column("address", overflow="fold")
+    table.add_column("version")
     for part in parts:
-        table.add_row(*map(cell, (part.name, part.state, part.url, part.version, part.problem)))
+        state = part.problem if part.state == "stopped" and part.problem else part.state
+        table.add_row(*map(cell, (part.name, state, part.url, part.version)))
     return table
 
 
@@ -77,17 +77,6 @@ def _grid(rows: Mapping[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(Text(name, style="bold"), Text(value))
-    return table
-
-
-def _alerts(alerts: Sequence[Alert], now: datetime) -> Table:
-    table = Table(
-        "alert", "state", "since", "about", "summary", "runbook", box=None, pad_edge=False, header_style="bold"
-    )
-    for each in alerts:
-        about = " ".join(f"{name}={value}" for name, value in each.labels.items())
-        minutes = f"{(now - each.since).total_seconds() / 60:.0f} min"
-        table.add_row(*map(cell, (each.name, each.state, minutes, about, each.summary, each.runbook)))
     return table
 
 

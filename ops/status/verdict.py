@@ -110,7 +110,9 @@ def _runbook(alert: str) -> str:
 def _alerts(alerts: Sequence[Alert] | None, now: datetime) -> Iterator[Finding]:
     for alert in alerts or ():
         minutes = (now - alert.since).total_seconds() / 60
-        what = f"{alert.name} {'fires' if alert.state == 'firing' else 'is pending'} since {minutes:.0f} min"
+        about = ", ".join(f"{name}={value}" for name, value in alert.labels.items())
+        name = f"{alert.name} ({about})" if about else alert.name
+        what = f"{name} {'fires' if alert.state == 'firing' else 'is pending'} since {minutes:.0f} min"
         said = f": {alert.summary}" if alert.summary else ""
         yield Finding("broken" if alert.state == "firing" else "note", what + said, alert.runbook)
 
