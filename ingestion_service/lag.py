@@ -114,10 +114,9 @@ class LagWatch:
             try:
                 ends = self._ends(partitions)
             except KafkaException:
-                self._metrics.kafka_up.set(0)
-            else:
-                self._metrics.kafka_up.set(1)
-                self._lag.ended(ends, time.time())
+                ends = {}
+            self._metrics.kafka_up.set(bool(ends))
+            self._lag.ended(ends, time.time())
         self._tell()
 
     def _tell(self) -> None:

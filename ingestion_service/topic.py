@@ -57,14 +57,18 @@ class Topic:
         return self._known
 
     def ends(self, partitions: Collection[int]) -> dict[int, int]:
-        """The offsets that follow the last records of these partitions; any thread may ask.
+        """The offsets that follow the last records of those of these partitions that a broker answers for.
+
+        Any thread may ask.
 
         Raises:
-            KafkaException: no broker answered for one of them.
+            KafkaException: a broker refused.
         """
         wanted = {TopicPartition(self.name, number): OffsetSpec.latest() for number in partitions}  # type: ignore[no-untyped-call]
         asked = self._admin.list_offsets(wanted, request_timeout=_ENDS_S)
-        return {at.partition: future.result().offset for at, future in asked.items()}
+        ends = {at.partition: int(future.result().offset) for at, future in asked.items()}
+        # Where nobody answered in time the client says so by a number, and by no error.
+        return {number: end for number, end in ends.items() if end >= 0}
 
     def _learn(self, description: TopicDescription) -> str:
         self._known, self.partitions = str(description.topic_id), len(description.partitions)

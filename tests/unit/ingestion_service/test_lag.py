@@ -89,6 +89,8 @@ class Ends:
     def __call__(self, partitions: Collection[int]) -> dict[int, int]:
         if self.known is None:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        if not self.known:
+            return {}  # nobody answered in time
         return {number: self.known[number] for number in partitions}
 
 
@@ -97,7 +99,10 @@ def registry() -> CollectorRegistry:
     return CollectorRegistry()
 
 
-def test_the_gauges_follow_kafka_and_say_when_it_is_away(registry: CollectorRegistry) -> None:
+@pytest.mark.parametrize("away", [None, {}])
+def test_the_gauges_follow_kafka_and_say_when_it_is_away(
+    away: dict[int, int] | None, registry: CollectorRegistry
+) -> None:
     lag, ends = standing(0, 1), Ends()
     watch = LagWatch(lag, ends, Metrics(registry))
     ends.known = {0: 7, 1: 0}
@@ -105,8 +110,9 @@ def test_the_gauges_follow_kafka_and_say_when_it_is_away(registry: CollectorRegi
     assert registry.get_sample_value("ingestion_lag_messages", {"partition": "0"}) == 7
     assert registry.get_sample_value("ingestion_lag_seconds", {"partition": "1"}) == 0
     before = registry.get_sample_value("ingestion_lag_seconds", {"partition": "0"})
-    ends.known = None
+    ends.known = away
     watch.look()
+    assert registry.get_sample_value("ingestion_lag_messages", {"partition": "0"}) == 7
     assert registry.get_sample_value("ingestion_kafka_up") == 0
     after = registry.get_sample_value("ingestion_lag_seconds", {"partition": "0"})
     assert before is not None
