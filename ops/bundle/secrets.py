@@ -13,6 +13,8 @@ from ops.bundle.redaction import secret_name
 from ops.env_example import GROUPS
 
 _PEM_LINE = re.compile(r"^[A-Za-z0-9+/=]{16,}$", re.MULTILINE)
+SHORTEST = 4  # what is shorter keeps nobody out, and is in every text
+_SWITCHES = {"true", "false", "none", "null"}  # of variables such as TOKEN_CHECKS
 _FILES = ("postgres.password", "issuer-key.pem")
 
 
@@ -39,7 +41,7 @@ def known(home: Path) -> set[str]:
         found.update(_of(values))
     for name in _FILES:
         found.update(_in_file(home / name))
-    return {value for value in found if value}
+    return {value for value in found if len(value) >= SHORTEST and value.lower() not in _SWITCHES}
 
 
 def environments(home: Path) -> dict[str, dict[str, str]]:

@@ -5,6 +5,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
@@ -122,6 +124,17 @@ def test_tail_follows_what_comes_and_ends_when_it_is_told(home: Path) -> None:
     few = run("tail", "--from-beginning", "--for", "1", "--rate", "4")
     assert len(few.stdout.splitlines()) <= 8
     assert "more were left out" in few.stderr
+
+
+@pytest.mark.parametrize("arguments", [["tail", "--from-beginning"], ["status", "--live"]])
+def test_ctrl_c_ends_what_watches_and_nothing_is_wrong(arguments: list[str]) -> None:
+    command = [sys.executable, "-c", "from ops.cli import main; main()", *arguments]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate(timeout=30)
+    assert (watching.returncode, "Traceback" in errors) == (0, False)
 
 
 def test_tail_of_dead_letters_and_of_acks(home: Path) -> None:
