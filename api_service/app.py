@@ -127,7 +127,6 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> ASGIApp:
         app.include_router(MODULES[name](parts))
     app.include_router(health.router(parts.checks))
     app.include_router(docs.router(app))
-    parts.metrics.expect(app.routes)
     return Observe(Direct(app, parts.direct, handlers), parts.metrics)
 
 

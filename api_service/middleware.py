@@ -75,8 +75,7 @@ class Observe:
         series = self._series.get((method, route, status))
         if series is None:
             known = _method(scope)
-            requests = self._metrics.requests.labels(known, route, str(status))
-            series = requests, self._metrics.seconds.labels(known, route)
+            series = self._metrics.route(known, route, status)
             if known == method:
                 self._series[method, route, status] = series
         series[0].inc()

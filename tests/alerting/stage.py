@@ -110,7 +110,7 @@ class Clients:
                 do()
 
     def _ask(self) -> None:
-        self._request("/stats?device_id=dev-1&from=-5m&bucket=1m", None)
+        self._request("/stats?device_id=door-1&from=-5m&bucket=1m", None)
 
     def _send(self) -> None:
         event = {"device_id": "door-1", "timestamp": datetime.now(UTC).isoformat(), "data_payload": {"opened": 1}}

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.routing import Route
 
 import aggregation_service.metrics
 import api_service.gateway.metrics
@@ -17,8 +16,7 @@ from simulator.faults import Fault
 
 
 def api(registry: CollectorRegistry) -> None:
-    made = api_service.metrics.Metrics(registry)
-    made.expect([Route("/stats", lambda _: None, methods=["GET"])])
+    api_service.metrics.Metrics(registry).route("GET", "/stats", 200)
 
 
 def aggregation(registry: CollectorRegistry) -> None:
