@@ -182,3 +182,31 @@ def test_labels_tell_ticks_apart(decided: Evaluate) -> None:
     times = "m.times([Date.UTC(2026, 0, 1, 23), Date.UTC(2026, 0, 2)], 3600000, a[0])"
     assert decided("axes", times, "UTC") == ["23:00\n1 Jan", "00:00\n2 Jan"]
     assert decided("axes", times, "Europe/Berlin") == ["00:00\n2 Jan", "01:00"]
+
+
+def test_a_token_is_taken_out_of_what_was_pasted(decided: Evaluate) -> None:
+    assert decided("session", "['  Bearer  a.b.c\\n', 'a.b.c'].map(m.bare)") == ["a.b.c", "a.b.c"]
+    payload = "eyJzdWIiOiLDvGJlci1hbmFseXN0In0"  # {"sub":"über-analyst"}
+    assert decided("session", "[`h.${a[0]}.s`, 'opaque', 'a.b.c'].map(m.subject)", payload) == ["über-analyst", "", ""]
+
+
+def test_exactness_is_said_in_words(decided: Evaluate) -> None:
+    total = {"rows": 300, "readings": 4_000, "sketches": 0, "maxRankError": 0, "open": 0, "late": 0}
+    said = "m.statements(a[0]).map(s => s.text)"
+    assert decided("exactness", said, total) == ["exact", "all final", "0 late", "4,000 readings"]
+    some = {**total, "sketches": 2, "maxRankError": 0.002501, "open": 1, "late": 7}
+    assert decided("exactness", said, some) == [
+        "sketch in 2 of 300 buckets, rank error ≤ 0.251 %",
+        "1 of 300 buckets not final",
+        "7 late",
+        "4,000 readings",
+    ]
+    assert decided("exactness", said, {**total, "rows": 0}) == []
+
+
+def test_the_rate_is_between_two_looks_at_the_pipeline(decided: Evaluate) -> None:
+    looks = [
+        {"as_of": f"2026-01-01T00:00:{second:02}Z", "ingestion": {"events": n}} for second, n in ((0, 100), (5, 350))
+    ]
+    assert decided("pipeline", "m.ratePerSecond(a[0], a[1])", *looks) == 50
+    assert decided("pipeline", "m.ratePerSecond(a[0], a[0])", *looks) is None

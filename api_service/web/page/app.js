@@ -14,7 +14,8 @@
  *   #status.
  * - `go(view)`: another view, a new entry of the history: go({...EMPTY, devices: ["dev-1"]}) opens the
  *   statistics of dev-1.
- * - `say(text, kind)`: #status, aria-live; kind "" | "error" | "wait"; say("") clears it.
+ * - `say(text, kind)`: #status, aria-live; kind "" (goes away by itself) | "fact" | "error" | "wait";
+ *   say("") clears it.
  * - `open(view)` is called when the address says `view=fleet`, and after each change of the fragment or log-in;
  *   `view.extra`: a Map of the fragment's other members, which the fleet view may use for its own (q, sort, …).
  * - `close()`: it is hidden: stop asking.
@@ -30,7 +31,13 @@ import { Session } from "./session.js";
 import { Statistics } from "./statistics.js";
 import { format } from "./view.js";
 
+const NOTE_MS = 6_000;
+let fading = 0;
+
+/** Says it in #status; a mere note ("") goes away by itself. */
 function say(text, kind = "") {
+  clearTimeout(fading);
+  if (text && !kind) fading = setTimeout(say, NOTE_MS, "");
   byId("status").dataset.kind = text ? kind : "";
   write(byId("status"), text);
 }

@@ -20,6 +20,7 @@ export class Devices {
   #found = [];
   #active = -1;
   #timer = 0;
+  #failed = false;
   #search = new AbortController();
 
   /**
@@ -77,6 +78,8 @@ export class Devices {
       const answer = await this.#api.get("/devices", [...(text ? [["q", text]] : []), ["limit", String(FOUND)]], {
         signal,
       });
+      if (this.#failed) this.#told.say("");
+      this.#failed = false;
       this.#told.onFound(answer.rows);
       this.#show(
         text || !answer.rows.length ? best(answer.rows, text) : [TOGETHER, ...answer.rows],
@@ -86,7 +89,9 @@ export class Devices {
       if (signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       this.#close();
-      if (error.status !== 401) this.#told.say(error.text, "error");
+      if (error.status === 401) return;
+      this.#failed = true;
+      this.#told.say(error.text, "error");
     }
   }
 

@@ -4,7 +4,7 @@
 
 import { ApiError, tokenFor } from "./api.js";
 import { byId, write } from "./elements.js";
-import { subject } from "./session.js";
+import { bare, subject } from "./session.js";
 
 /**
  * @param {import("./session.js").Session} session
@@ -27,9 +27,13 @@ export function login(session) {
     write(error, "");
     go.disabled = true;
     try {
-      const given = token.value.trim();
+      const given = bare(token.value);
       if (!given && !(id.value && secret.value)) {
         write(error, "Give a token, or a client's id and its secret.");
+        return;
+      }
+      if (!/^[\x21-\x7e]*$/.test(given)) {
+        write(error, "This isn't a token: one has letters, digits and signs of ASCII, without spaces.");
         return;
       }
       session.begin(given || (await tokenFor(id.value, secret.value)));

@@ -21,7 +21,7 @@ export class Session {
 
   /** @param {string} token */
   begin(token) {
-    this.#token = token.trim().replace(/^Bearer\s+/i, "");
+    this.#token = token;
     this.why = "";
     this.#tell();
   }
@@ -47,6 +47,13 @@ export class Session {
     for (const listener of this.#listeners) listener();
   }
 }
+
+/**
+ * A token as it is sent, of what was pasted: a whole header's value too.
+ * @param {string} text
+ * @returns {string}
+ */
+export const bare = (text) => text.trim().replace(/^Bearer\s+/i, "");
 
 /**
  * Whose token it is, for showing only: nothing is decided by it.

@@ -128,11 +128,8 @@ export class Statistics {
     try {
       const answer = await read(this.#api, parameters(view), signal);
       this.#take(answer);
-      this.#say(
-        answer.cut
-          ? `These are the first ${answer.rows.length} rows: choose fewer metrics, less time or a wider bucket for all.`
-          : "",
-      );
+      const cut = `These are the first ${answer.rows.length} rows: choose fewer metrics, less time or a wider bucket.`;
+      this.#say(answer.cut ? cut : "", "fact");
       this.#busy(false);
       if (view.live && moves(view) && view.bucket !== "none") await this.#follow(view, answer, signal);
     } catch (error) {
