@@ -118,6 +118,13 @@ FAULTS = (
         _delete_unread,
         _skip,
     ),
+    Fault(
+        "API errors",
+        "its database role may not log in any more",
+        "PlumblineApiErrors",
+        lambda stage: _api_login(stage, may=False),
+        lambda stage: _api_login(stage, may=True),
+    ),
     _frozen("kafka", "PlumblineKafkaAway", "ingestion"),
     _frozen("postgres", "PlumblineDatabaseAway", "ingestion"),
     Fault(
@@ -127,12 +134,5 @@ FAULTS = (
         lambda stage: stage.stop("postgres"),
         lambda stage: stage.start("postgres"),
         "ingestion",
-    ),
-    Fault(
-        "API errors",
-        "its database role may not log in any more",
-        "PlumblineApiErrors",
-        lambda stage: _api_login(stage, may=False),
-        lambda stage: _api_login(stage, may=True),
     ),
 )
