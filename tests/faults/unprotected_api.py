@@ -13,12 +13,12 @@ from shared import lifecycle
 _send = Outlet.send
 
 
-def _unconfirmed(self: Outlet, messages: list[dict[str, Any]]) -> None:
+def _unconfirmed(self: Outlet, messages: list[dict[str, Any]], *, headers: bool = False) -> None:
     for message in messages:
         settled = message["callback"]
         settled(None, _Somewhere())
         message["callback"] = lambda *_: None
-    _send(self, messages)
+    _send(self, messages, headers=headers)
 
 
 class _Somewhere:
