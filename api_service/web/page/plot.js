@@ -102,7 +102,7 @@ export class Plot {
     return {
       ms: 1,
       tzDate: (moment) => uPlot.tzDate(new Date(moment), this.drawing.tz === "UTC" ? "Etc/UTC" : this.drawing.tz),
-      padding: [8, lines.length ? 36 : 12, 0, 0],
+      padding: [8, lines.length ? 36 : 24, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: true, range: () => [this.drawing.from, this.drawing.to] },
