@@ -176,6 +176,7 @@ class Loop:
         self._relay.wake(len(batch.spans), dead=bool(batch.dead), trace=batch.trace)
         for span in batch.spans:
             self.lag.stored(span.claim.partition, span.stop)
+            self._metrics.unaccounted.labels(str(span.claim.partition)).set(span.unaccounted)
         offsets = [TopicPartition(self._topic.name, span.claim.partition, span.stop) for span in batch.spans]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -203,8 +203,6 @@ class Writer:
     def _count(self, batch: Batch) -> None:
         for outcome, counter in self._metrics.outcomes.items():
             counter.inc(sum(getattr(span, outcome) for span in batch.spans))
-        for span in batch.spans:
-            self._metrics.unaccounted.labels(str(span.claim.partition)).set(span.unaccounted)
         for position in batch.dead.keys() - batch.known:
             self._metrics.dead_letters.labels(batch.dead[position].code).inc()
         self._metrics.batch_events.observe(len(batch.records))
