@@ -105,7 +105,7 @@ def wave(device: str, start_s: int, end_s: int, step_s: int, offset: float = 0.0
         noise = math.sin(number * 12.9898) * math.cos(number * 4.1414)
         readings = {
             "temperature": round(64 + offset + 9 * day + 2.4 * noise, 2),
-            "pressure": round(1.9 + 0.2 * day + 0.08 * noise, 3),
+            "pressure": round(1.9 + 0.03 * offset + 0.2 * day + 0.08 * noise, 3),
         }
         events.append((device, second * MICROS, readings))
     return events
