@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaException
-
 from ingestion_service.batch import Batch
 from ingestion_service.metrics import Metrics
 
@@ -93,7 +91,7 @@ class Lag:
 class LagWatch:
     """A thread that asks Kafka for the ends of the log and tells Prometheus; it alone sets these gauges."""
 
-    def __init__(self, lag: Lag, ends: Callable[[Collection[int]], Mapping[int, int]], metrics: Metrics) -> None:
+    def __init__(self, lag: Lag, ends: Callable[[Collection[int]], Mapping[int, int | None]], metrics: Metrics) -> None:
         self._lag, self._ends, self._metrics = lag, ends, metrics
         self._told: set[str] = set()
         self._ending = threading.Event()
@@ -111,12 +109,9 @@ class LagWatch:
     def look(self) -> None:
         """Asks once."""
         if partitions := self._lag.partitions():
-            try:
-                ends = self._ends(partitions)
-            except KafkaException:
-                ends = {}
+            ends = self._ends(partitions)
             self._metrics.kafka_up.set(bool(ends))
-            self._lag.ended(ends, time.time())
+            self._lag.ended({number: end for number, end in ends.items() if end is not None}, time.time())
         self._tell()
 
     def _tell(self) -> None:

@@ -11,6 +11,7 @@ from shared.errors import PlumblineError, Unavailable
 
 _LOOK_EVERY_S = 1.0
 _ENDS_S = 3.0
+_AWAY = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001
 
 
 class Topic:
@@ -56,19 +57,24 @@ class Topic:
                 self._learn(asked.result())
         return self._known
 
-    def ends(self, partitions: Collection[int]) -> dict[int, int]:
+    def ends(self, partitions: Collection[int]) -> dict[int, int | None]:
         """The offsets that follow the last records of those of these partitions that a broker answers for.
 
-        Any thread may ask.
-
-        Raises:
-            KafkaException: a broker refused.
+        None: it has no such partition, or refuses to tell. Any thread may ask.
         """
         wanted = {TopicPartition(self.name, number): OffsetSpec.latest() for number in partitions}  # type: ignore[no-untyped-call]
         asked = self._admin.list_offsets(wanted, request_timeout=_ENDS_S)
-        ends = {at.partition: int(future.result().offset) for at, future in asked.items()}
-        # Where nobody answered in time the client says so by a number, and by no error.
-        return {number: end for number, end in ends.items() if end >= 0}
+        ends: dict[int, int | None] = {}
+        for at, future in asked.items():
+            try:
+                end = future.result().offset
+            except KafkaException as error:
+                if error.args[0].code() not in _AWAY:
+                    ends[at.partition] = None
+            else:
+                if end >= 0:  # where nobody answered in time the client says so by a number, and by no error
+                    ends[at.partition] = end
+        return ends
 
     def _learn(self, description: TopicDescription) -> str:
         self._known, self.partitions = str(description.topic_id), len(description.partitions)
