@@ -22,7 +22,7 @@ told. `LOG_LEVEL` is the least level that is logged.
 $ tail -qf .local/logs/*.log | jq -c 'select(.level != "info")'
 ```
 
-What keeps a process from starting, such as a setting that can't be used, is told in plain text: "VAR: what is wrong →
+What ends a process, such as a setting that can't be used, is told in plain text as its last line: "VAR: what is wrong →
 how to fix it". This list is made by `make docs` from the services' `log_events.py`.
 """
 

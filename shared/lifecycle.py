@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from shared import log
 from shared.errors import PlumblineError
 
 
@@ -36,7 +35,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     try:
         status = main() or 0
     except PlumblineError as error:
-        log.last_words(error)
+        sys.stderr.write(f"{error}\n")
         status = error.exit_status
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT

@@ -11,11 +11,9 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from shared import plain_errors, tracing
-from shared.errors import PlumblineError
 from shared.settings import ServiceSettings
 
 _FIRST = ("timestamp", "level", "service", "event")
-_json = False  # so are this process's lines
 
 
 def configure(
@@ -25,8 +23,6 @@ def configure(
 
     `identify` gives the ids of what is being worked on, where there is something: trace_id, span_id.
     """
-    global _json
-    _json = settings.log_format == "json"
     common: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -39,7 +35,7 @@ def configure(
     )
     handler = logging.StreamHandler(sys.stderr)
     last: list[Processor] = [structlog.processors.JSONRenderer()]
-    if not _json:
+    if settings.log_format == "console":
         last = [_readable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -63,14 +59,6 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 _log = get(__name__)
-
-
-def last_words(error: PlumblineError) -> None:
-    """Why the process ends: to people as it is, to machines as a line like any other."""
-    if _json:
-        _log.error("failed", problem=str(error), exit_status=error.exit_status)
-    else:
-        sys.stderr.write(f"{error}\n")
 
 
 def _completed(service: str, identify: Callable[[], Mapping[str, str]]) -> Processor:

@@ -38,7 +38,6 @@ FIELDS = {
     "count": "how many",
     "epoch": "of the claim: a higher one fences it",
     "error": "what went wrong, without anything that was sent to us",
-    "exit_status": "of the process",
     "file": "a file's name",
     "group": "the consumer group",
     "host": "an address of this machine",
@@ -84,10 +83,6 @@ COMMON = (
         ("topic", "group", "owner", "levels", "host", "port", "modules"),
     ),
     LogEvent("stopped", "info", "It was told to stop, and has.", ""),
-    LogEvent(
-        "failed", "error", "The process ends; nothing that was accepted is lost.",
-        "Do what `problem` says, and start it again.", ("problem", "exit_status"),
-    ),
     LogEvent(
         "crashed", "error", "A fault of ours ended a thread, or the process.",
         "Start it again, and report it with `plumbline support-bundle`.", ("error", "trace"),

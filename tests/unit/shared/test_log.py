@@ -13,7 +13,6 @@ import structlog
 from confluent_kafka import Producer
 
 from shared import kafka, log
-from shared.errors import ConfigurationError
 from shared.settings import KafkaSettings, ServiceSettings, load
 from tests.pipeline import wait_for
 
@@ -27,7 +26,6 @@ def root_as_it_was() -> Iterator[None]:
     sys.excepthook, threading.excepthook = hooks
     root.handlers = handlers
     root.setLevel(level)
-    log._json = False
     structlog.reset_defaults()
 
 
@@ -82,19 +80,6 @@ def log_in(password: str) -> None:
         os.environ[password]
     except KeyError as error:
         raise RuntimeError("it broke") from error
-
-
-def test_the_last_words_are_a_line_for_machines_and_plain_for_people(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = ConfigurationError("DB_HOST: is wrong → mend it")
-    configure(monkeypatch, "console")
-    log.last_words(error)
-    assert capsys.readouterr().err == "DB_HOST: is wrong → mend it\n"
-    configure(monkeypatch, "json")
-    log.last_words(error)
-    line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["problem"], line["exit_status"]) == ("failed", str(error), 78)
 
 
 def test_pythons_warnings_are_lines_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
