@@ -90,7 +90,7 @@ class Clients:
         self._token = sign(values, "alert-faults", _SCOPES, None, 7_200)
         self._ending = threading.Event()
         self._threads = [
-            *(threading.Thread(target=self._repeat, args=(self._ask, 0.2), daemon=True) for _ in range(2)),
+            *(threading.Thread(target=self._repeat, args=(self._ask, 0.5), daemon=True) for _ in range(10)),
             *(threading.Thread(target=self._repeat, args=(self._send, 0.5), daemon=True) for _ in range(6)),
         ]
 
