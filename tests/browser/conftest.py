@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 def served(stack: Mapping[str, str]) -> Iterator[Site]:
     """An API with history, which each test leaves running."""
     with servers.database(stack) as database, site(stack, database) as made:
-        history(made.warehouse, now())
+        made.hour = history(made.warehouse, now())
         yield made
 
 

@@ -30,6 +30,7 @@ class Site:
     _environment: Mapping[str, str]
     _stack: Mapping[str, str]
     _service: Service | None = None
+    hour: int = 0  # until when the history's statistics are stored (epoch s)
 
     @property
     def url(self) -> str:
@@ -111,11 +112,11 @@ def wave(device: str, start_s: int, end_s: int, step_s: int, offset: float = 0.0
     return events
 
 
-def history(warehouse: Warehouse, now: int, days: int = 2, step_s: int = 300) -> None:
+def history(warehouse: Warehouse, now: int, days: int = 2, step_s: int = 300) -> int:
     """Stored statistics of two boilers up to the last full hour, and events up to now (epoch s).
 
     boiler-1 sent nothing between 10 and 7 hours ago, and what it had measured 5 hours ago came late; pump-1 has been
-    silent for 30 hours.
+    silent for 30 hours. Returns the full hour.
     """
     hour = now - now % HOUR_S
     start = hour - days * DAY_S
@@ -128,6 +129,7 @@ def history(warehouse: Warehouse, now: int, days: int = 2, step_s: int = 300) ->
     latest_store.keep(warehouse.connection, 0, hour, list(warehouse.devices.values()))
     begin, end = (hour - ago * HOUR_S for ago in (5, 4))
     warehouse.add_late([(device, ts + 7 * MICROS, own) for device, ts, own in first if begin <= ts // MICROS < end])
+    return hour
 
 
 def now() -> int:

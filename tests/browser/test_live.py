@@ -1,20 +1,19 @@
 """What changes while somebody looks: new events, late ones, and a server that goes away and comes back."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Visitor
-from tests.browser.site import Site, now
+from tests.browser.site import DAY_S, HOUR_S, Site, now
 from tests.integration.api_service.warehouse import MICROS
 
 AWAY = r"ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|status of 503"
 
 
-def count_of(page: Page, start: int) -> str:
-    """Selects the row of the minute that starts at `start` (epoch s)."""
+def row_of(page: Page, start: int) -> str:
+    """Selects the row of the bucket that starts at `start` (epoch s)."""
     iso = page.evaluate("s => new Date(s * 1000).toISOString().replace('.000Z', 'Z')", start)
     return f'#table tbody tr:has(time[datetime="{iso}"])'
 
@@ -46,29 +45,35 @@ def test_new_events_come_without_a_reload(visitor: Visitor, served: Site) -> Non
     expect(rows).to_have_count(1)
     send(served, "tank-1", second, 12.5)
     expect(rows).to_have_count(2)
-    row = page.locator(count_of(page, second - second % 60))
+    row = page.locator(row_of(page, second - second % 60))
     expect(row.locator("td").nth(2)).to_have_text("1")
     send(served, "tank-1", second - second % 60, 13.5)
     expect(row.locator("td").nth(2)).to_have_text("2")
     assert sum(url.endswith("/web/app.js") for url in visitor.requests) == 1
 
 
-def test_what_comes_late_changes_its_bucket_and_is_marked(visitor: Visitor, served: Site) -> None:
-    """The newest buckets at once, by the stream; older ones within a minute."""
+def test_what_comes_late_is_marked_at_once_in_the_newest_buckets(visitor: Visitor, served: Site) -> None:
+    page = visitor.enter(served.token(), "#device_id=boiler-2&metric=temperature&from=-2d&bucket=1d&live=1")
+    expect(page.locator("#freshness")).to_contain_text("live")
+    second = served.hour - 2 * HOUR_S + 61
+    day = page.locator(row_of(page, second - second % DAY_S))
+    expect(day).to_be_visible()
+    expect(day.locator("td.late")).to_have_count(0)
+    late(served, second, 2)
+    expect(day.locator("td.late")).to_have_text("2")
+    expect(page.locator("#exactness")).to_contain_text("2 late")
+
+
+def test_what_comes_late_for_older_buckets_is_there_within_a_minute(visitor: Visitor, served: Site) -> None:
     page = visitor.page
     page.clock.install()
-    visitor.enter(served.token(), "#device_id=boiler-2&metric=temperature&from=-6h&bucket=1h&live=1")
+    visitor.enter(served.token(), "#device_id=boiler-2&metric=pressure&from=-6h&bucket=15m&live=1")
     expect(page.locator("#freshness")).to_contain_text("live")
-    hour = now() // 3_600 * 3_600
-    newest, older = (page.locator(count_of(page, hour - ago * 3_600)) for ago in (1, 3))
-    expect(newest).to_be_visible()
-    expect(page.locator("#table td.late")).to_have_count(0)
-    late(served, hour - 3_600 + 61, 2)
-    expect(newest.locator("td.late")).to_have_text("2")
-    late(served, hour - 3 * 3_600 + 61, 3)
+    older = page.locator(row_of(page, served.hour - 3 * HOUR_S))
+    expect(older).to_be_visible()
+    late(served, served.hour - 3 * HOUR_S + 61, 3)
     page.clock.fast_forward(61_000)
     expect(older.locator("td.late")).to_have_text("3")
-    expect(page.locator("#exactness")).to_contain_text(re.compile("late"))
 
 
 def late(site: Site, second: int, count: int) -> None:
