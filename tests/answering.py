@@ -36,9 +36,11 @@ def api_settings(database: Database, folder: Path) -> ApiSettings:
 
 
 @contextmanager
-def answering(settings: ApiSettings, client_id: str = "all") -> Iterator[httpx.Client]:
-    """An API for the length of the block, and a client of its issuer."""
-    with served(create_app(settings, CollectorRegistry())) as client:
+def answering(
+    settings: ApiSettings, client_id: str = "all", registry: CollectorRegistry | None = None
+) -> Iterator[httpx.Client]:
+    """An API for the length of the block, and a client of its issuer; `registry`: where its metrics are."""
+    with served(create_app(settings, registry or CollectorRegistry())) as client:
         grant = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": SECRET}
         token = client.post("/auth/token", data=grant).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"

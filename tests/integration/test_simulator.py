@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -13,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.csv
+import pytest
 from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
+from prometheus_client import CollectorRegistry
 
 from shared import kafka
+from shared.errors import PlumblineError
 from shared.events import Decoded, Decoder, Limits
 from shared.settings import TopicSettings
+from simulator.metrics import Metrics
+from simulator.publisher import KafkaPublisher
 from tests.servers import Topics
 
 ROOT = Path(__file__).parents[2]
@@ -208,3 +214,13 @@ def test_what_kafka_refuses_is_one_message_and_1(topics: Topics, tmp_path: Path)
     assert "Traceback" not in err
     assert "1 records were not delivered" in err.splitlines()[-1]
     assert len(everything(topics.settings)) == 1
+
+
+def test_what_kafka_confirmed_is_counted_and_what_it_refused_is_not(topics: Topics) -> None:
+    registry = CollectorRegistry()
+    publisher = KafkaPublisher(topics.settings, threading.Event(), Metrics(registry))
+    publisher.publish([{"key": b"d", "value": b"{}"}] * 1_000)
+    publisher.publish([{"key": b"d", "value": b" " * 2_000_000}])  # larger than a producer may send
+    with pytest.raises(PlumblineError, match="1 records were not delivered"):
+        publisher.close()
+    assert registry.get_sample_value("simulator_records_accepted_total") == 1_000

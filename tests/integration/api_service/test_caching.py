@@ -5,9 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from api_service.query.memory import Memory, Shape, Shelf
+from api_service.settings import ApiSettings
 from tests import aggregated
+from tests.answering import answering
 from tests.integration.api_service.warehouse import MICROS, Warehouse, at
 from tests.servers import Database
 
@@ -31,6 +34,26 @@ def hours(warehouse: Warehouse) -> Warehouse:
 def counts(answer: httpx.Response) -> list[int]:
     assert answer.status_code == 200, answer.text
     return [row["count"] for row in answer.json()["rows"]]
+
+
+def test_the_metrics_tell_what_was_remembered_and_which_way_questions_went(
+    hours: Warehouse, settings: ApiSettings
+) -> None:
+    registry = CollectorRegistry()
+
+    def told(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
+
+    with answering(settings, registry=registry) as client:
+        for _ in range(2):
+            assert counts(client.get("/stats", params=ASKED)) == [60] * 6
+        assert counts(client.get("/stats", params={**ASKED, "group": "none"})) == [60] * 6
+        assert told("plumbline_api_questions_total", way="desk") == 2
+        assert told("plumbline_api_questions_total", way="walk") == 1
+        assert told("plumbline_api_rows_total", source="database") == 6
+        assert told("plumbline_api_rows_total", source="memory") == 6
+        assert (told("plumbline_api_memory_bytes") or 0) > 6 * 100
+        assert told("plumbline_api_requests_total", method="GET", route="/stats", status="503") == 0
 
 
 def test_a_late_event_is_in_the_next_answer_before_and_after_it_is_stored(
