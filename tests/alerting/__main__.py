@@ -67,9 +67,8 @@ def _lines(outcomes: Sequence[Outcome], quiet: str) -> Iterator[str]:
     yield (
         "Written by `make alert-faults`: a whole stack with 300 events a second through Kafka, requests over HTTP and "
         f"the rules of deploy/prometheus, scraped and evaluated every {INTERVAL}. Since the fault until Prometheus had "
-        "the alert firing, and until Alertmanager would have told the receiver of pages (—: it keeps quiet of symptoms "
-        "whose cause it has told); since it began to be mended until the alert was over. "
-        "`make alert-faults ONLY=postgres` tries some."
+        "the alert firing, and until Alertmanager would have told the receiver of pages of it or of its cause; since "
+        "it began to be mended until the alert was over. `make alert-faults ONLY=postgres` tries some."
     )
     yield ""
     yield f"Before the first fault, {quiet}."

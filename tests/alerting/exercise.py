@@ -17,7 +17,8 @@ _TOLD_WITHIN_S = 30.0
 class Outcome:
     """Seconds since the fault, and since it began to be mended; None: not in the time that it had.
 
-    `told`: Alertmanager would have told the receiver of pages. `others`: what else fired, by name.
+    `told`: Alertmanager would have told the receiver of pages, of this alert or of its cause. `others`: what else
+    fired, by name.
     """
 
     fault: Fault
@@ -35,41 +36,57 @@ def exercise(stage: Stage, faults: Sequence[Fault], linger_s: float, say: Callab
         if _over(watch, fault) is None:
             raise AssertionError(f"{fault.alert} fires before there is a fault")
         say(f"{fault.name}: {fault.what} …")
-        before = {each.name for each in watch.firing()}
-        outcome = _strike(stage, watch, fault, before, linger_s)
+        outcome = _strike(stage, watch, fault, linger_s)
         say(f"{fault.name}: {fault.alert} after {outcome.fired} s, over after {outcome.resolved} s")
         yield outcome
 
 
-def _strike(stage: Stage, watch: Watch, fault: Fault, before: set[str], linger_s: float) -> Outcome:
-    began = time.monotonic()
-    seen: dict[str, float] = {}
-    found: list[Alert] = []
-
-    def fires() -> bool:
-        firing = watch.firing()
-        for each in firing:
-            if each.name not in before:
-                seen.setdefault(each.name, round(time.monotonic() - began, 1))
-        mine = _find(firing, fault)
-        found[:] = [mine] if mine else []
-        return mine is not None
-
-    told = None
+def _strike(stage: Stage, watch: Watch, fault: Fault, linger_s: float) -> Outcome:
+    look = _Look(watch, fault)
     try:
         fault.strike(stage)
-        fired = _since(began) if watch.until(fires, FIRES_WITHIN_S) is not None else None
-        alert = found[0] if found else None
-        if alert is not None:
-            if watch.until(lambda: fault.alert in watch.pages(), _TOLD_WITHIN_S) is not None:
-                told = _since(began)
-            watch.until(lambda: (fires(), False)[1], linger_s)
+        fired = look.since() if watch.until(look.fires, FIRES_WITHIN_S) is not None else None
+        if fired is not None:
+            watch.until(look.told_and_fires, _TOLD_WITHIN_S)
+            lingering = time.monotonic() + linger_s
+            watch.until(lambda: look.fires() and time.monotonic() > lingering, linger_s)
     finally:
         mending = time.monotonic()
         fault.mend(stage)
-    over = _over(watch, fault)
-    others = {name: seconds for name, seconds in seen.items() if name != fault.alert}
-    return Outcome(fault, alert, fired, told, others, None if over is None else _since(mending))
+    over = None if _over(watch, fault) is None else round(time.monotonic() - mending, 1)
+    others = {name: seconds for name, seconds in look.seen.items() if name != fault.alert}
+    return Outcome(fault, look.alert, fired, look.told, others, over)
+
+
+class _Look:
+    """What there is to see since a fault began."""
+
+    def __init__(self, watch: Watch, fault: Fault) -> None:
+        self._watch, self._fault = watch, fault
+        self._before = {each.name for each in watch.firing()}
+        self._pages = watch.pages()
+        self._began = time.monotonic()
+        self.seen: dict[str, float] = {}
+        self.alert: Alert | None = None
+        self.told: float | None = None
+
+    def since(self) -> float:
+        return round(time.monotonic() - self._began, 1)
+
+    def fires(self) -> bool:
+        """Looks; whether the alert of this fault fires."""
+        firing = self._watch.firing()
+        for each in firing:
+            if each.name not in self._before:
+                self.seen.setdefault(each.name, self.since())
+        if self.told is None and self._watch.pages() - self._pages:
+            self.told = self.since()
+        mine = _find(firing, self._fault)
+        self.alert = mine or self.alert
+        return mine is not None
+
+    def told_and_fires(self) -> bool:
+        return self.fires() and self.told is not None
 
 
 def _over(watch: Watch, fault: Fault) -> float | None:
@@ -78,7 +95,3 @@ def _over(watch: Watch, fault: Fault) -> float | None:
 
 def _find(firing: Sequence[Alert], fault: Fault) -> Alert | None:
     return next((e for e in firing if e.name == fault.alert and fault.service in ("", e.service)), None)
-
-
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 1)

@@ -39,9 +39,9 @@ class Watch:
         ]  # fmt: skip
 
     def pages(self) -> set[str]:
-        """The names of the alerts that Alertmanager would tell the receiver of pages."""
+        """The alerts that Alertmanager would tell the receiver of pages, by name and service."""
         found: list[dict[str, Any]] = _get(f"{self._alertmanager}/api/v2/alerts?receiver=pages&inhibited=false")
-        return {each["labels"]["alertname"] for each in found}
+        return {f"{each['labels']['alertname']} {each['labels'].get('service', '')}" for each in found}
 
     def scraped(self) -> bool:
         """Whether all targets have answered, and rules have been evaluated since."""
