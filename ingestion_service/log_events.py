@@ -18,10 +18,10 @@ EVENTS = (
         "Look for a frozen or starved process if it comes again.",
     ),
     LogEvent(
-        "partitions_paused", "info", "The writer is busy: nothing more is read until it has room.",
+        "reading_paused", "info", "The writer is busy: nothing more is read until it has room.",
         "Look for `database_away`, or a slow database (ingestion_commit_seconds).", ("partitions",),
     ),
-    LogEvent("partitions_resumed", "info", "It has room again.", "", ("partitions",)),
+    LogEvent("reading_resumed", "info", "It has room again.", "", ("partitions",)),
     LogEvent(
         "claim_delayed", "warning", "Kafka says nothing about a partition that the group gave us; asked again.",
         "Look whether the partition has a leader.", ("partition", "error"),

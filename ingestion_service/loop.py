@@ -103,7 +103,7 @@ class Loop:
         if self._writer.wait_for_place(_PLACE_S):
             return self._gatherer.gather()
         live = [TopicPartition(self._topic.name, number) for number in self._partitions.claims]
-        _log.info("partitions_paused", partitions=sorted(self._partitions.claims))
+        _log.info("reading_paused", partitions=sorted(self._partitions.claims))
         self._consumer.pause(live)
         self._metrics.paused.set(len(live))
         came: list[Message] = []
@@ -117,7 +117,7 @@ class Loop:
         still = [t for t in live if t.partition in self._partitions.claims]
         self._consumer.resume(still)
         self._metrics.paused.set(0)
-        _log.info("partitions_resumed", partitions=[t.partition for t in still])
+        _log.info("reading_resumed", partitions=[t.partition for t in still])
         return came
 
     def _take(self, messages: Sequence[Message]) -> None:

@@ -33,9 +33,9 @@ def reason(error: BaseException) -> str:
 
 def _of_postgres(error: psycopg.Error) -> str:
     """The primary message only: detail and context quote rows. Of a connection that broke, libpq's text."""
-    if error.sqlstate is None:
-        return str(error) if isinstance(error, psycopg.OperationalError) else ""
-    return "" if error.sqlstate.startswith(_QUOTING) else error.diag.message_primary or ""
+    if error.sqlstate is not None and error.sqlstate.startswith(_QUOTING):
+        return ""
+    return error.diag.message_primary or (str(error) if isinstance(error, psycopg.OperationalError) else "")
 
 
 def trace(error: BaseException) -> str:

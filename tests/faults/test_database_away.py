@@ -60,7 +60,7 @@ def test_a_rebalance_while_it_waits(topics: Topics, database: Database, address:
         wait_for(lambda: stored(database) == RECORDS, "it works")
         proxy.cut()
         load(topics, RECORDS)
-        wait_for(lambda: "partitions_paused " in service.output(), "it waits")
+        wait_for(lambda: "reading_paused " in service.output(), "it waits")
         with running("ingestion_service", ingestion(topics, database)):
             wait_for(lambda: service.output().count("partitions_assigned") == 2, "it shares with a guest")
         proxy.restore()
