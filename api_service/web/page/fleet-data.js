@@ -1,6 +1,7 @@
 /** What the fleet view knows: every device, the latest readings and the lateness of some. */
 
-const ROWS = "1000"; // a page of /devices: what every server allows
+const FIRST = [["limit", "100"]]; // of /devices: what is on the screen soon
+const ROWS = [["limit", "1000"]]; // as many as every server allows
 const AT_ONCE = 100; // device ids in a question
 const LATE_OLD_MS = 120_000;
 const SHOWN_MS = 500;
@@ -27,7 +28,7 @@ export class Fleet {
   async load(signal) {
     const found = [];
     let shown = -Infinity;
-    for await (const rows of this.#pages("/devices", [["limit", ROWS]], signal)) {
+    for await (const rows of this.#pages("/devices", FIRST, signal, ROWS)) {
       for (const row of rows) {
         found.push({ id: row.device_id, seen: row.last_seen && Date.parse(row.last_seen), late: null });
       }
@@ -83,11 +84,11 @@ export class Fleet {
     this.changed();
   }
 
-  /** Rows of a list answer, page after page. */
-  async *#pages(path, parameters, signal) {
+  /** Rows of a list answer, page after page; `later`: the parameters of those after the first. */
+  async *#pages(path, parameters, signal, later = parameters) {
     let cursor = null;
     do {
-      const question = cursor === null ? parameters : [...parameters, ["cursor", cursor]];
+      const question = cursor === null ? parameters : [...later, ["cursor", cursor]];
       const answer = await this.api.patient(path, question, { signal });
       if (answer.as_of) this.#ahead = Date.parse(answer.as_of) - Date.now();
       yield answer.rows;
