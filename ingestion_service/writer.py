@@ -186,8 +186,7 @@ class Writer:
 
     def _write(self, batch: Batch) -> None:
         again, batch.attempted = batch.attempted, True
-        spans = [dataclasses.replace(span) for span in batch.spans]
-        first_time = spans, batch.known, batch.readings
+        first_time = [dataclasses.replace(span) for span in batch.spans], batch.known, batch.readings
         try:
             self._metrics.late.inc(self._committer.commit(batch))
         except Fenced as fenced:
