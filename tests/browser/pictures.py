@@ -18,6 +18,7 @@ from shared.errors import PlumblineError
 from tests.browser import chromium, scene
 from tests.browser.chromium import Visitor
 from tests.browser.stamp import FIGURES, ROOT, page_source, rules_source, stamped
+from tests.pipeline import wait_for
 
 _DESKTOP = {"width": 1280, "height": 860}
 _BOILER = "device_id=boiler-1&metric=temperature&from=-24h&bucket=15m"
@@ -83,9 +84,12 @@ def of_prometheus(browser: Browser, values: Mapping[str, str], name: str) -> byt
     """The picture of Prometheus' own page, once every rule was evaluated."""
     page = browser.new_page(viewport=_PAPER[name])
     page.goto(monitoring.page(values, name))
-    while "unknown" in page.inner_text("body").lower():
-        page.wait_for_timeout(1_000)
+
+    def evaluated() -> bool:
         page.reload()
+        return "unknown" not in page.inner_text("body").lower()
+
+    wait_for(evaluated, "every rule was evaluated")
     page.evaluate(_SHORT, f"{ROOT}/")
     picture = page.screenshot(full_page=name == "alerts")
     page.close()
