@@ -56,7 +56,11 @@ class Database:
         if self._pool is None:
             raise RuntimeError("the pool is used before `opened`")
         pool = self._pool
-        connection = await _within(_WAIT_S + 0.1, pool.getconn(_WAIT_S), pool.putconn)
+        try:
+            connection = await _within(_WAIT_S + 0.1, pool.getconn(_WAIT_S), pool.putconn)
+        except PoolTimeout:
+            _clear_line(pool)
+            raise
         try:
             async with connection:
                 yield connection
@@ -118,6 +122,19 @@ async def _within(
     if not task.done():
         raise psycopg.errors.QueryCanceled if give_back is None else PoolTimeout
     return task.result()
+
+
+def _clear_line(pool: AsyncConnectionPool) -> None:
+    """Those who waited in vain leave the line.
+
+    The pool keeps them until a connection comes. A line that is full of them lets nobody in, and only who is let in
+    makes the pool connect again: a database that was away for long would stay away for good.
+    """
+    line = pool._waiting  # noqa: SLF001  nothing public reaches it
+    for _ in range(len(line)):
+        client = line.popleft()
+        if client.error is None:
+            line.append(client)
 
 
 # The event loop keeps weak references only.

@@ -9,6 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from shared.errors import Unavailable
 
+RECONNECT_S = 5.0  # a pool tries so long to connect; then the next who asks makes it try again
+
 
 class Fault(Enum):
     """What to do about a database error."""
@@ -78,7 +80,7 @@ def async_pool(conninfo: str, size: int, **kwargs: Any) -> AsyncConnectionPool:
 
 
 def _defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {"max_idle": 60.0, "reconnect_timeout": 5.0} | kwargs
+    return {"max_idle": 60.0, "reconnect_timeout": RECONNECT_S} | kwargs
 
 
 def _refused(error: psycopg.Error) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api_service.settings import ApiSettings
+from shared.db import RECONNECT_S
 from tests.integration.api_service.warehouse import Warehouse, at
 from tests.proxy import Proxy, proxied
 
@@ -54,6 +55,21 @@ def test_refused_connections(warehouse: Warehouse, serve: Serve, proxy: Proxy) -
     proxy.restore()
     until(lambda: client.get("/readyz").status_code == 200)
     assert client.get(ASK).json()["rows"][0]["count"] == 1
+
+
+def test_a_database_that_is_away_for_longer_than_the_pool_goes_on_trying(
+    warehouse: Warehouse, serve: Serve, proxy: Proxy
+) -> None:
+    warehouse.add([("a", at("2025-05-01T00:30:00"), {"m": 1.0})])
+    client = serve(db_host="127.0.0.1", db_port=proxy.port)
+    assert client.get(ASK).status_code == 200
+    proxy.cut()
+    given_up = time.monotonic() + RECONNECT_S + 1
+    while time.monotonic() < given_up:  # so many that its line is full
+        all_unavailable(client)
+    proxy.restore()
+    until(lambda: client.get("/readyz").status_code == 200)
+    until(lambda: client.get(ASK).status_code == 200)
 
 
 def test_a_database_that_hangs(warehouse: Warehouse, serve: Serve, proxy: Proxy) -> None:
