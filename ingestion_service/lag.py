@@ -108,10 +108,9 @@ class LagWatch:
 
     def look(self) -> None:
         """Asks once."""
-        if partitions := self._lag.partitions():
-            ends = self._ends(partitions)
-            self._metrics.kafka_up.set(bool(ends))
-            self._lag.ended({number: end for number, end in ends.items() if end is not None}, time.time())
+        ends = self._ends(self._lag.partitions() or [0])  # without any of our own: whether Kafka answers
+        self._metrics.kafka_up.set(bool(ends))
+        self._lag.ended({number: end for number, end in ends.items() if end is not None}, time.time())
         self._tell()
 
     def _tell(self) -> None:

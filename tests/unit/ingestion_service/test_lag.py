@@ -115,6 +115,17 @@ def test_the_gauges_follow_kafka_and_say_when_it_is_away(registry: CollectorRegi
     assert registry.get_sample_value("ingestion_kafka_up") == 1
 
 
+def test_whether_kafka_answers_is_known_without_partitions(registry: CollectorRegistry) -> None:
+    lag, ends = Lag(), Ends()
+    watch = LagWatch(lag, ends, Metrics(registry))
+    watch.look()
+    assert registry.get_sample_value("ingestion_kafka_up") == 0
+    ends.known = {0: 5}
+    watch.look()
+    assert registry.get_sample_value("ingestion_kafka_up") == 1
+    assert registry.get_sample_value("ingestion_lag_messages", {"partition": "0"}) is None
+
+
 def test_a_broker_that_refuses_is_not_away(registry: CollectorRegistry) -> None:
     lag, ends = standing(0, 1), Ends()
     watch = LagWatch(lag, ends, Metrics(registry))
