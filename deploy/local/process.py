@@ -121,13 +121,22 @@ def healthy(processes: Sequence[psutil.Process]) -> bool:
         return False
 
 
+def _parent(process: psutil.Process) -> int | None:
+    """None: it has ended meanwhile."""
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
 def stop(processes: Iterable[psutil.Process], sign: int = signal.SIGTERM, deadline_s: float = 20.0) -> bool:
     """Ask each to end and wait; kill what is left at the deadline. True when no kill was needed.
 
     A stopped process (SIGSTOP) gets a SIGCONT too, or it couldn't hear.
     """
     processes = list(processes)
-    leaders = [each for each in processes if each.ppid() not in {other.pid for other in processes}]
+    pids = {each.pid for each in processes}
+    leaders = [each for each in processes if _parent(each) not in pids]
     for leader in leaders:
         _send(leader, sign)
         _send(leader, signal.SIGCONT)

@@ -33,10 +33,10 @@ def main() -> int:
         quiet = _silence(watch)
         _say(quiet)
         outcomes = list(exercise(made, faults, _LINGER_S, _say))
-    text = "\n".join(_lines(outcomes, quiet)) + "\n"
-    sys.stdout.write(text)
-    if len(faults) == len(FAULTS):
-        _FILE.write_text(text)
+        text = "\n".join(_lines(outcomes, quiet)) + "\n"
+        sys.stdout.write(text)
+        if len(faults) == len(FAULTS):
+            _FILE.write_text(text)
     well = all(each.fired is not None and each.resolved is not None for each in outcomes)
     return 0 if well and quiet.endswith(_SILENCE) else 1
 
