@@ -210,7 +210,7 @@ def test_clients_that_hang_up_before_their_answer_leave_nothing_counted(settings
                 client.sendall(whole if number % 3 else whole[: -1 - number])
 
         def settled() -> bool:
-            """Nothing is kept, though some may not have been read yet; what was accepted is there, request by request."""
+            """Nothing is kept, though some may not have been read yet; what was accepted is there, whole requests."""
             accepted = gateway.metric("plumbline_gateway_events_total", outcome="accepted") or 0
             return gateway.idle() and len(gateway.in_kafka()) == accepted > 0 and accepted % 50 == 0
 
