@@ -104,16 +104,27 @@ class Door:
         return socket.create_connection((HOST, self.port), 15)
 
 
+class _First(httpx.SyncByteStream):
+    """What comes first of an answer."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield next(self._answer.iter_raw())
+
+    def close(self) -> None:
+        self._answer.close()
+
+
 class _Patient(httpx.HTTPTransport):
-    """Takes what comes first of an answer that has no end for the whole of it."""
+    """Takes that for the whole of an answer that has no end."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = super().handle_request(request)
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
             return answer
-        first = next(answer.iter_raw())
-        answer.close()
-        return httpx.Response(answer.status_code, headers=answer.headers, content=first)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=_First(answer))
 
 
 def event(device: str, at: float | None = None, **metrics: float) -> bytes:

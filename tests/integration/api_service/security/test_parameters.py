@@ -80,7 +80,7 @@ def test_times_spans_and_limits(door: Door, note: Note) -> None:
             answer = get(door, route, params)
             about = "NUL, from > to, span or limit too large"
             # A route with a path parameter looks that up first.
-            allowed = {422, 404} if "{" in route.path else {422} if route.parameters else {200}
+            allowed = {422, 404} if "{" in route.path else {422}
             assert answer.status_code in allowed, (route, params, answer.text)
             note(about, f"{answer.status_code}")
             if answer.status_code == 422:
@@ -101,6 +101,8 @@ def test_hostile_text_in_a_path(door: Door, text: str) -> None:
     for route in readers(door):
         if "{" in route.path:
             answer = get(door, route, {}, part=quote(text, safe=""))
+            if answer.url.path == "/":  # a client resolves /ingest/.. itself: that is the page
+                continue
             assert answer.status_code == 404, (route, answer.text)
 
 
