@@ -158,19 +158,25 @@ def reload(name: str, server: psutil.Process, values: Mapping[str, str]) -> str 
     prefix = MONITORS[name].reloads
     if prefix is None:
         return None
-    asked = time.time()
+    asked, before = time.time(), _state(name, prefix, values)
     server.send_signal(signal.SIGHUP)
     state: dict[str, float] = {}
 
     def decided() -> bool:
-        samples = re.findall(rf"^({prefix}\w*) (\S+)$", _metrics(name, values), re.MULTILINE)
-        state.update({name: float(value) for name, value in samples})
-        failed = state.get(f"{prefix}_successful") == 0
+        state.update(_state(name, prefix, values))
+        # One that was refused before looks refused until it has succeeded.
+        failed = state.get(f"{prefix}_successful") == 0 and before.get(f"{prefix}_successful") != 0
         return failed or state.get(f"{prefix}_success_timestamp_seconds", 0.0) >= asked
 
     if process.until(decided, RELOAD_S) and state.get(f"{prefix}_successful") == 1:
         return None
     return f"{name} goes on with what it had: its configuration or rules are refused"
+
+
+def _state(name: str, prefix: str, values: Mapping[str, str]) -> dict[str, float]:
+    """What the part says of its last reload."""
+    samples = re.findall(rf"^({prefix}\w*) (\S+)$", _metrics(name, values), re.MULTILINE)
+    return {sample: float(value) for sample, value in samples}
 
 
 def _metrics(name: str, values: Mapping[str, str]) -> str:
