@@ -58,11 +58,3 @@ def micros(when: datetime) -> int:
 def rfc3339(when: datetime) -> str:
     """In UTC, to the microsecond."""
     return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def bucket_name(width_s: int) -> str:
-    """A bucket's width as users write it: 1m, 15m, 1h, 1d."""
-    for unit, seconds in (("d", 86_400), ("h", 3_600)):
-        if width_s % seconds == 0:
-            return f"{width_s // seconds}{unit}"
-    return f"{width_s // 60}m"

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -68,17 +69,21 @@ def _has(request: Request, tag: str) -> bool:
     )
 
 
-def _json(answer: Answer, rows: bytes) -> bytes:
-    body = {
+def head(answer: Answer) -> dict[str, Any]:
+    """What stands before the rows in JSON: of when the answer is, and of what."""
+    return {
         "as_of": times.render(answer.as_of),
         "from": times.render(answer.span.start),
         "to": times.render(answer.span.end),
         "bucket": answer.span.bucket.name,
         "tz": answer.question.tz,
-        "rows": msgspec.Raw(b"[" + rows + b"]"),
-        "next_cursor": answer.next_cursor,
     }
-    return msgspec.json.encode(body)
+
+
+def _json(answer: Answer, rows: bytes) -> bytes:
+    return msgspec.json.encode(
+        {**head(answer), "rows": msgspec.Raw(b"[" + rows + b"]"), "next_cursor": answer.next_cursor}
+    )
 
 
 def _csv(answer: Answer, rows: bytes, headers: dict[str, str]) -> Response:

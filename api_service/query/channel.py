@@ -10,8 +10,8 @@ import msgspec
 from api_service.auth.claims import Principal
 from api_service.endless import event
 from api_service.problems import FieldError, invalid
-from api_service.query import negotiation, question, times
-from api_service.query.answer import Answer
+from api_service.query import negotiation, question
+from api_service.query.answer import Answer, head
 from api_service.query.asking import Statistics
 from api_service.query.changes import Changes, Heard
 from api_service.query.listener import Listener
@@ -25,10 +25,10 @@ _MOST_MISSED = 1_000
 
 
 class Channel:
-    """One question, as whole buckets, under what one token may see."""
+    """One question, as whole buckets (`bucket` is its own), under what one token may see."""
 
     def __init__(self, asked: Question, bucket: Bucket, who: Principal, statistics: Statistics) -> None:
-        self._asked, self._bucket, self._who, self._statistics = replace(asked, bucket=bucket), bucket, who, statistics
+        self._asked, self._bucket, self._who, self._statistics = asked, bucket, who, statistics
         self._name = secrets.token_hex(4)
         self._changes = Changes()
         self._answer: Answer | None = None
@@ -105,14 +105,6 @@ class Channel:
         return min(own, max(as_of, now - _MOST_MISSED * self._bucket.seconds * SECOND))
 
     def _event(self, answer: Answer, rows: Sequence[bytes], *, complete: bool) -> bytes:
-        data = {
-            "as_of": times.render(answer.as_of),
-            "from": times.render(answer.span.start),
-            "to": times.render(answer.span.end),
-            "bucket": answer.span.bucket.name,
-            "tz": answer.question.tz,
-            "complete": complete,
-            "rows": msgspec.Raw(b"[" + b",".join(rows) + b"]"),
-        }
+        data = {**head(answer), "complete": complete, "rows": msgspec.Raw(b"[" + b",".join(rows) + b"]")}
         heard = Heard(self._name, self._changes.number, answer.as_of)
         return event("stats", msgspec.json.encode(data), str(heard))

@@ -7,7 +7,8 @@ from fastapi import Response
 
 from api_service.query.described import PROBLEMS, SECURITY, STATS
 
-_LEFT_OUT = ("to", "fill", "limit", "cursor")
+# Parameters of /stats that a stream, which goes on, has no use for.
+LEFT_OUT = ("to", "fill", "limit", "cursor")
 _STATS_PARAMETERS = STATS["openapi_extra"]["parameters"]
 _LAST_EVENT_ID = {
     "name": "Last-Event-ID",
@@ -48,7 +49,7 @@ A client that doesn't read what it is sent is cut off. EventSource can't send a 
 """,
     "response_class": Response,  # without FastAPI's own guess that it is JSON
     "openapi_extra": {
-        "parameters": [*(p for p in _STATS_PARAMETERS if p["name"] not in _LEFT_OUT), _LAST_EVENT_ID],
+        "parameters": [*(p for p in _STATS_PARAMETERS if p["name"] not in LEFT_OUT), _LAST_EVENT_ID],
         "security": SECURITY,
     },
     "responses": {

@@ -11,6 +11,7 @@ from api_service.database import Database
 from api_service.problems import Problem, without_parameters
 from api_service.query import described_live, pipeline_store, times
 from api_service.query.snapshot import snapshot
+from shared.statistics.buckets import bucket_name
 
 
 def router(database: Database, bearer: Bearer) -> APIRouter:
@@ -35,8 +36,12 @@ async def _look(database: Database) -> dict[str, Any]:
     names = ("events", "persisted", "duplicates", "conflicts", "dead_letters")
     ingestion = {name: int(row[name]) for name in names}
     levels = [
-        {"level": _name(level), "until": _time(until), "behind_seconds": until and (as_of - until).total_seconds()}
-        for level, until in zip(row["widths"], row["untils"], strict=True)
+        {
+            "level": bucket_name(width),
+            "until": _time(until),
+            "behind_seconds": until and (as_of - until).total_seconds(),
+        }
+        for width, until in zip(row["widths"], row["untils"], strict=True)
     ]
     return {
         "as_of": _time(as_of),
@@ -51,11 +56,3 @@ async def _look(database: Database) -> dict[str, Any]:
 
 def _time(value: Any) -> str | None:
     return None if value is None else times.render(times.micros_of(value))
-
-
-def _name(width_s: int) -> str:
-    """The bucket that is a level's width."""
-    for unit, seconds in (("d", 86_400), ("h", 3_600)):
-        if width_s % seconds == 0:
-            return f"{width_s // seconds}{unit}"
-    return f"{width_s // 60}m"

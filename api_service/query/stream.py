@@ -22,7 +22,7 @@ from api_service.query.times import SECOND
 from api_service.settings import ApiSettings
 from shared.statistics.buckets import Bucket, parse_bucket
 
-PARAMETERS = tuple(name for name in question.KNOWN if name not in ("to", "fill", "limit", "cursor"))
+PARAMETERS = tuple(name for name in question.KNOWN if name not in described_live.LEFT_OUT)
 _RETRY = b"retry: 2000\n\n"
 _EXPIRED = event("end", msgspec.json.encode({"reason": "token_expired"}))
 _REFUSED = (400, 401, 403)
@@ -76,13 +76,12 @@ def _question(request: Request) -> tuple[Question, Bucket]:
     pairs = request.query_params.multi_items()
     Parameters(pairs, PARAMETERS, question.REPEATABLE).finish()
     asked = question.read(tuple(pairs), MOST_ROWS)
-    asked = replace(asked, limit=MOST_ROWS)
     bucket = asked.bucket
     if bucket is None:
         bucket = parse_bucket("1m") if asked.start is None else _auto(asked)
     if not bucket.seconds:
         raise invalid(FieldError("bucket", "a stream needs buckets: a width such as 1m, 1h or 1d, or auto"))
-    return replace(asked, bucket=bucket), bucket
+    return replace(asked, bucket=bucket, limit=MOST_ROWS), bucket
 
 
 def _auto(asked: Question) -> Bucket:

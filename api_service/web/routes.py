@@ -7,12 +7,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from api_service import pages
 from api_service.problems import Problem
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -57,7 +53,7 @@ def router() -> APIRouter:
 
     @routes.get("/")
     async def page(request: Request) -> Response:
-        return index.answer(request, {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"})
+        return index.answer(request, pages.HEADERS)
 
     @routes.get("/web/{name}")
     async def file(name: str, request: Request) -> Response:

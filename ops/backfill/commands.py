@@ -9,7 +9,7 @@ from deploy.local import environment, home
 from ops.backfill import work
 from ops.backfill.work import Asked
 from ops.console import Json, Yes, print_json, print_rows
-from ops.moments import bucket_name
+from shared.statistics.buckets import bucket_name
 
 LISTED = 50
 _TIME = "RFC 3339, epoch seconds, or a time ago: -2h."

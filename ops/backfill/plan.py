@@ -6,8 +6,8 @@ from datetime import datetime
 
 from aggregation_service.windows import Level, Target
 from ops.backfill.changes import Counts
-from ops.moments import bucket_name
 from shared.errors import PlumblineError
+from shared.statistics.buckets import bucket_name
 
 DAY_S = 86_400
 

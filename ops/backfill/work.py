@@ -12,13 +12,13 @@ from deploy.local.stack import conninfo
 from ops.backfill import store as backfills
 from ops.backfill.plan import DAY_S, Job, Range, Request, stored_levels
 from ops.backfill.rebuild import Rebuild
-from ops.moments import at, bucket_name, micros, moment, rfc3339
+from ops.moments import at, micros, moment, rfc3339
 from ops.operators import who
 from ops.progress import progress
 from ops.store import answering
 from shared.errors import PlumblineError
 from shared.failpoints import Failpoints
-from shared.statistics.buckets import parse_bucket
+from shared.statistics.buckets import bucket_name, parse_bucket
 
 SECOND = 1_000_000
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.moments import at, bucket_name
+from ops.moments import at
 from ops.statistics_store import Key
+from shared.statistics.buckets import bucket_name
 
 SECOND = 1_000_000
 FEW_DEVICES = 5

@@ -10,11 +10,12 @@ import numpy.typing as npt
 from psycopg.rows import tuple_row
 
 from ops import statistics_store
-from ops.moments import bucket_name, rfc3339
+from ops.moments import rfc3339
 from ops.statistics_store import Chosen, Key
 from ops.store import Connection
 from shared.errors import PlumblineError
 from shared.statistics import PACKED, Partials
+from shared.statistics.buckets import bucket_name
 from shared.statistics.stored import FLEET_SELECTED, decode_partials
 
 EVENT_DAYS = """

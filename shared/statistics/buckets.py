@@ -40,6 +40,14 @@ def parse_bucket(text: str) -> Bucket:
     return Bucket(text, seconds)
 
 
+def bucket_name(width_s: int) -> str:
+    """A bucket's width as users write it: 1m, 15m, 1h, 1d."""
+    for unit, seconds in (("d", 86_400), ("h", 3_600)):
+        if width_s % seconds == 0:
+            return f"{width_s // seconds}{unit}"
+    return f"{width_s // 60}m"
+
+
 def edges(start: np.datetime64, end: np.datetime64, bucket: Bucket, tz: tzinfo = UTC) -> npt.NDArray[np.datetime64]:
     """The starts of the buckets that meet [start, end) and the last one's end: datetime64[us] (m + 1), UTC, increasing.
 

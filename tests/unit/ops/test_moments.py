@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.moments import bucket_name, duration, moment, rfc3339
+from ops.moments import duration, moment, rfc3339
 from shared.errors import PlumblineError
-from shared.statistics.buckets import parse_bucket
+from shared.statistics.buckets import bucket_name, parse_bucket
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
