@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from deploy.local.stack import conninfo
+from deploy.local.environment import conninfo
 from shared import db
 from shared.errors import PlumblineError
 

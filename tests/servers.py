@@ -11,8 +11,7 @@ import psycopg
 from psycopg import sql
 
 from deploy.local import stack as embedded
-from deploy.local.environment import ROLES
-from deploy.local.stack import conninfo
+from deploy.local.environment import ROLES, conninfo
 from shared import kafka, migrations, topics
 from shared.settings import TopicSettings
 

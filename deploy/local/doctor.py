@@ -12,7 +12,8 @@ import psutil
 import psycopg
 
 from deploy.local import environment, java, monitoring, packages, ports, status
-from deploy.local.stack import DEFAULT_PARTS, conninfo
+from deploy.local.environment import conninfo
+from deploy.local.stack import DEFAULT_PARTS
 from shared.errors import PlumblineError
 
 State = Literal["ok", "note", "broken"]

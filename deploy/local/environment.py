@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from deploy.local.ports import DEFAULTS, HOST
 from shared.errors import PlumblineError
+from shared.settings import DatabaseSettings
 
 ROLES = {
     "ingestion": "plumbline_ingestion",
@@ -123,3 +124,9 @@ def ports(values: Mapping[str, str]) -> dict[str, int]:
             variable = _metrics(name) if name.startswith("metrics-") else f"{name.upper()}_URL"
             known[name] = urlsplit(values.get(variable, "")).port
     return {name: int(port) for name, port in known.items() if port}
+
+
+def conninfo(values: Mapping[str, str]) -> str:
+    """libpq's connection string for the owner of the stack with these variables of stack.env."""
+    fields = {name.lower(): value for name, value in values.items() if name.startswith("DB_")}
+    return DatabaseSettings.model_validate({"database_url": "", **fields}).conninfo("plumbline-operator")

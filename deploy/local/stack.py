@@ -9,11 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local import environment, issuer, kafka, monitoring, ports, postgres, process, prometheus, services
+from deploy.local import environment, issuer, kafka, monitoring, ports, postgres, process, prometheus, schema, services
 from deploy.local.home import locked, log_file
-from shared import migrations, topics
 from shared.errors import PlumblineError
-from shared.settings import DatabaseSettings, TopicSettings, load
 
 MONITORS = tuple(monitoring.MONITORS)
 SERVERS = ("kafka", "postgres", *MONITORS)
@@ -145,13 +143,13 @@ class _Start:
             if name in parts:
                 self.processes[name] = self._running(name) or self._spawn_server(name)
         if "postgres" in self.processes:
-            postgres.wait(self.home, self.processes["postgres"], conninfo(self.values))
+            postgres.wait(self.home, self.processes["postgres"], environment.conninfo(self.values))
         if "postgres" in parts or "postgres" in self.running:
-            self._migrate()
+            schema.migrate(self.values, self.say)
         if "kafka" in self.processes:
             kafka.wait(self.home, self.processes["kafka"], self._port("kafka"))
         if "kafka" in parts or "kafka" in self.running:
-            self._make_topics()
+            schema.make_topics(self.values, self.say)
         for name in MONITORS:
             if name in self.started:
                 monitoring.wait(self.home, name, self.processes[name], self.values)
@@ -185,17 +183,6 @@ class _Start:
         (claim,) = claims.values()
         return monitoring.start(self.home, name, self.values, claim)
 
-    def _migrate(self) -> None:
-        passwords = {role: self.values[f"{role.upper()}_PASSWORD"] for role in environment.ROLES.values()}
-        for name in migrations.migrate(conninfo(self.values), passwords):
-            self.say(f"applied migration {name}")
-
-    def _make_topics(self) -> None:
-        bootstrap = self.values["KAFKA_BOOTSTRAP_SERVERS"]
-        own = {"kafka_bootstrap_servers": bootstrap, "kafka_security_protocol": "PLAINTEXT"}
-        for name in topics.ensure(load(TopicSettings).model_copy(update=own)):
-            self.say(f"made topic {name}")
-
     def _services(self, parts: Sequence[str]) -> None:
         for name in SERVICES:
             if name in parts:
@@ -212,12 +199,6 @@ class _Start:
         env = services.settings(name, self.values, os.environ, part=part, before=self.before)
         arguments = self.options.simulator if name == "simulator" else ()
         return services.start(self.home, name, env, self.claims[name], arguments)
-
-
-def conninfo(values: Mapping[str, str]) -> str:
-    """libpq's connection string for the stack's owner."""
-    fields = {name.lower(): value for name, value in values.items() if name.startswith("DB_")}
-    return DatabaseSettings.model_validate({"database_url": "", **fields}).conninfo("plumbline-operator")
 
 
 def down(home: Path, parts: Sequence[str] = PARTS, say: Say = print) -> list[str]:

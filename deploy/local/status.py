@@ -10,8 +10,9 @@ import psutil
 import psycopg
 
 from deploy.local import environment, java, kafka, monitoring, postgres, process, services
+from deploy.local.environment import conninfo
 from deploy.local.ports import HOST
-from deploy.local.stack import PARTS, conninfo
+from deploy.local.stack import PARTS
 
 State = Literal["running", "not ready", "not answering", "stopped"]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aggregation_service.store import Store
-from deploy.local.stack import conninfo
+from deploy.local.environment import conninfo
 from ops.backfill import store as backfills
 from ops.backfill.plan import DAY_S, Job, Range, Request, stored_levels
 from ops.backfill.rebuild import Rebuild

@@ -12,8 +12,7 @@ import psycopg
 from confluent_kafka import TopicPartition
 
 from deploy.local import services
-from deploy.local.environment import ROLES
-from deploy.local.stack import conninfo
+from deploy.local.environment import ROLES, conninfo
 from ops import broker
 from shared import kafka
 from tests.alerting.stage import Stage

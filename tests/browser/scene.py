@@ -8,7 +8,7 @@ import psycopg
 from confluent_kafka import Producer
 
 from deploy.local import stack as embedded
-from deploy.local.stack import conninfo
+from deploy.local.environment import conninfo
 from tests.browser.site import DAY_S, HOUR_S, Events, wave
 from tests.integration.api_service.warehouse import MICROS
 from tests.pipeline import wait_for

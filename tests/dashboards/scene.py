@@ -12,7 +12,7 @@ from unittest.mock import patch
 import httpx
 import psycopg
 
-from deploy.local import ports, process, prometheus, services, stack
+from deploy.local import environment, ports, process, prometheus, services, stack
 from ops import token
 from tests.dashboards.answers import Servers
 from tests.servers import POSTGRES
@@ -98,6 +98,6 @@ def _servers(values: Mapping[str, str]) -> Iterator[Servers]:
     role = {"DB_USER": "plumbline_readonly", "DB_PASSWORD": values["PLUMBLINE_READONLY_PASSWORD"]}
     with (
         httpx.Client(base_url=values["PROMETHEUS_URL"], timeout=30) as client,
-        psycopg.connect(stack.conninfo({**values, **role}), autocommit=True) as database,
+        psycopg.connect(environment.conninfo({**values, **role}), autocommit=True) as database,
     ):
         yield Servers(client, database)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import psycopg
 import pytest
 
+from deploy.local import environment
 from deploy.local import stack as embedded
 from ops import broker, reconcile, store, token
 from shared import kafka
@@ -178,7 +179,7 @@ def test_a_simulated_fleet_with_faults_equals_numpy(pipeline: Values, api: httpx
     summary = simulate(pipeline, *fleet, *span, *faults)
     account = reconcile.check(pipeline)
     assert account["ok"], account["problems"]
-    with psycopg.connect(embedded.conninfo(pipeline)) as connection:
+    with psycopg.connect(environment.conninfo(pipeline)) as connection:
         totals = connection.execute(
             "SELECT sum(persisted_total), sum(duplicate_total), sum(conflict_total), sum(dead_letter_total)"
             " FROM kafka_offsets"
@@ -200,7 +201,7 @@ def test_a_simulated_fleet_with_faults_equals_numpy(pipeline: Values, api: httpx
 
 def materialized(pipeline: Values) -> bool:
     """Whether nothing is dirty and the minutes reach beyond what was sent."""
-    with psycopg.connect(embedded.conninfo(pipeline)) as connection:
+    with psycopg.connect(environment.conninfo(pipeline)) as connection:
         row = connection.execute(
             "SELECT (SELECT count(*) FROM dirty) = 0 AND until > %s FROM materialized WHERE level = 60",
             [BEGIN + timedelta(hours=3)],

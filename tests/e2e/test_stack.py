@@ -86,14 +86,14 @@ def test_up_reuse_kill_and_down(make_home: Callable[[str], Path]) -> None:
     assert environment.read(home) == before, "a server that was killed comes back on its port"
     assert set(pids(home)) == {"kafka", "postgres"}
 
-    with psycopg.connect(stack.conninfo(before), autocommit=True) as connection:
+    with psycopg.connect(environment.conninfo(before), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
     assert plumbline(home, "down").returncode == 0
     assert leftovers(home) == []
     assert plumbline(home, "status").returncode == 1
 
     up(home, "postgres")
-    with psycopg.connect(stack.conninfo(before)) as connection:
+    with psycopg.connect(environment.conninfo(before)) as connection:
         assert connection.execute("SELECT n FROM kept").fetchone() == (42,)
     assert plumbline(home, "reset", "--yes").returncode == 0
     assert leftovers(home) == []

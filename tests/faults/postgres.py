@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.local import home, postgres, process
+from deploy.local import environment, home, postgres, process
 from deploy.local import stack as embedded
 from tests import servers
 from tests.pipeline import wait_for
@@ -56,7 +56,7 @@ class Server:
 
     def answers(self) -> bool:
         """Whether a query gets through."""
-        return postgres.answers(embedded.conninfo(self.values))
+        return postgres.answers(environment.conninfo(self.values))
 
     def save(self, copy: Path) -> None:
         """Stops it, copies its disk, starts it again."""
