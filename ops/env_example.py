@@ -15,7 +15,7 @@ from shared.settings import (
     Settings,
     TopicSettings,
 )
-from simulator.options import SimulatorSettings
+from simulator.settings import SimulatorSettings
 
 GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("Kafka: every service but the aggregation", KafkaSettings),

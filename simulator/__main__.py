@@ -23,12 +23,13 @@ from simulator.http.publisher import HttpPublisher
 from simulator.malformed import MALFORMED, MALFORMED_OVER_HTTP
 from simulator.metrics import Metrics
 from simulator.noise import keys
-from simulator.options import SimulatorSettings, parse
+from simulator.options import parse
 from simulator.pacing import Run
 from simulator.progress import progress
 from simulator.publisher import KafkaPublisher, Publisher
 from simulator.recording import Mapped, Recording, read
 from simulator.run import Surroundings, send
+from simulator.settings import SimulatorSettings
 from simulator.stream import Stream
 from simulator.summary import ReplaySummary, Summary
 

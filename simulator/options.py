@@ -3,12 +3,12 @@
 import argparse
 from collections.abc import Sequence
 
-from shared.settings import ServiceSettings, TopicSettings, help_text
+from shared.settings import help_text
 from simulator.arguments import metric, positive, prefix, rate, seed, share, speed, typed, zone
 from simulator.faults import FAULTS, MEANINGS
 from simulator.fleet import PROFILES
 from simulator.http import options as over_http
-from simulator.http.settings import TokenSettings
+from simulator.settings import SimulatorSettings
 from simulator.times import duration_us, moment
 
 _EXAMPLES = """\
@@ -30,10 +30,6 @@ examples:
   python -m simulator replay day.parquet --time-column ts --device room-1 --metric t=temperature --speed 60
   python -m simulator replay day.csv --time-column ts --device-column id --http http://localhost:8000 --speed max
 """
-
-
-class SimulatorSettings(TokenSettings, TopicSettings, ServiceSettings):
-    """What the simulator reads from the environment."""
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
