@@ -5,6 +5,7 @@ a container needs as a file of its own that only the container's group may read.
 """
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ def files(values: Mapping[str, str]) -> dict[str, tuple[int, str]]:
         "aggregation-password": (AGGREGATION, values["PLUMBLINE_AGGREGATION_PASSWORD"]),
         "api-password": (API, values["PLUMBLINE_API_PASSWORD"]),
         "readonly-password": (GRAFANA, values["PLUMBLINE_READONLY_PASSWORD"]),
+        "grafana-password": (GRAFANA, values["GRAFANA_PASSWORD"]),
         "receipt-key": (API, values["RECEIPT_KEY"]),
     }
 
@@ -48,7 +50,8 @@ def files(values: Mapping[str, str]) -> dict[str, tuple[int, str]]:
 def make(folder: Path, caller: Mapping[str, str]) -> None:
     """Bring the folder up to date; what was given once stays."""
     agreed = {name: caller[name] for name in _AGREED if caller.get(name)}
-    values = environment.with_secrets({**environment.read(folder), **ADDRESSES, **agreed}, folder)
+    given = {"GRAFANA_PASSWORD": secrets.token_urlsafe(24), **environment.read(folder)}
+    values = environment.with_secrets({**given, **ADDRESSES, **agreed}, folder)
     environment.write(folder, values)
     issuer.ensure(values)
     for name, (group, content) in files(values).items():
