@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types browser test faults bench alert-faults figures screenshots docs dashboards panels env-example lock
+.PHONY: help setup demo up down status reset doctor lint types browser test faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -79,6 +79,9 @@ dashboards: setup ## write grafana/dashboards/*.json again from their builder
 
 panels: setup ## ask what every panel asks of a real stack, and write the answers into docs/dashboards.md
 	$(BIN)/python -m tests.dashboards
+
+licences: setup ## write docs/licences.md: of what others made, what is in the images, and may it be
+	@text=$$($(BIN)/python -m deploy.supply.licences) && printf '%s\n' "$$text" > docs/licences.md
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example
