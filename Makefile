@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types browser test faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences
+.PHONY: help setup demo up down status reset doctor lint types browser test test-containers faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -51,6 +51,9 @@ types: setup ## mypy --strict
 
 test: lint types browser ## lint, types and all tests, on a throw-away stack (ARGS=… goes to pytest)
 	$(BIN)/pytest $(ARGS)
+
+test-containers: setup ## the integration and fault tests on Kafka and Postgres in containers, by testcontainers (ARGS=… goes to pytest)
+	$(BIN)/pytest tests/integration tests/faults --servers=containers $(ARGS)
 
 browser: setup ## the Chromium that tests of the analysts' page need (installed when run as root)
 	@$(BIN)/python -m tests.browser

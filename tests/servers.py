@@ -1,16 +1,13 @@
 """What the fixtures of conftest.py hand to a test: a database of its own, topics of its own."""
 
-import random
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from deploy.local import stack as embedded
 from deploy.local.environment import ROLES, conninfo
 from shared import kafka, migrations, topics
 from shared.settings import TopicSettings
@@ -51,23 +48,6 @@ class Topics:
         names = ("kafka_bootstrap_servers", "topic_readings", "topic_dead_letters", "topic_acks_prefix")
         own = {name.upper(): str(getattr(self.settings, name)) for name in names}
         return {**own, "TOPIC_PARTITIONS": str(self.settings.topic_partitions)}
-
-
-@contextmanager
-def stack(home: Path, parts: Sequence[str]) -> Iterator[Mapping[str, str]]:
-    """The variables of stack.env of servers that run for the block only, in a folder and on ports of their own.
-
-    `embedded.up(home, parts)` brings one that was killed back on its port.
-    """
-    first = random.randrange(20_000, 30_000)  # below the range that outgoing connections take theirs from
-    options = embedded.Options(
-        wished={"kafka": first, "kafka-controller": first + 1, "postgres": first + 2},
-        postgres=POSTGRES,
-    )
-    try:
-        yield embedded.up(home, parts, options, say=lambda _: None).values
-    finally:
-        embedded.reset(home, say=lambda _: None)
 
 
 def make_template(stack: Mapping[str, str]) -> None:

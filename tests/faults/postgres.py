@@ -1,17 +1,15 @@
 """A Postgres of a test module's own, which may be stopped, killed, filled up and set back."""
 
-import os
-import shutil
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePath
 
 import psycopg
 
-from deploy.local import environment, home, postgres, process
-from deploy.local import stack as embedded
-from tests import servers
+from deploy.local import environment, postgres
+from tests import backend, servers
+from tests.backend import Backend, Stack
 from tests.pipeline import wait_for
 from tests.servers import Database
 
@@ -19,74 +17,69 @@ from tests.servers import Database
 class Server:
     """One cluster. `values` are the variables of its stack.env."""
 
-    def __init__(self, folder: Path, values: Mapping[str, str]) -> None:
-        self.values = values
-        self._home = folder
+    def __init__(self, stack: Stack) -> None:
+        self.values = stack.values
+        self._stack = stack
 
     @property
-    def data(self) -> Path:
-        """The data directory."""
-        folder = postgres.data_folder(self._home)
-        assert folder is not None
-        return folder
+    def data(self) -> PurePath:
+        """The data directory, for `shell`."""
+        return self._stack.data("postgres")
 
     @property
     def up(self) -> bool:
         """Whether its postmaster runs."""
-        return "postgres" in process.find(self._home)
+        return self._stack.up("postgres")
 
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
         """SIGINT: fast. SIGQUIT: immediate, so that the next start recovers from the log."""
-        assert process.stop(process.find(self._home)["postgres"], how), "the postmaster had to be killed"
+        self._stack.send("postgres", how)
 
     def start(self) -> None:
         """Starts it again, on its port, and waits until it answers."""
-        options = embedded.Options(postgres=servers.POSTGRES)
-        embedded.up(self._home, ("postgres",), options, say=lambda _: None)
+        self._stack.start("postgres")
 
     def kill_backend_of(self, database: Database) -> None:
         """kill -9 of the backend that writes for ingestion: the others are ended, and the log is recovered."""
-        os.kill(writer_of(database), signal.SIGKILL)
+        self._stack.kill("postgres", writer_of(database))
         wait_for(lambda: not self.answers(), "the server ends all sessions")
         wait_for(self.answers, "the server has recovered")
 
     def log(self) -> str:
         """What it has logged."""
-        return home.log_file(self._home, "postgres").read_text(errors="replace")
+        return self._stack.log("postgres")
 
     def answers(self) -> bool:
         """Whether a query gets through."""
         return postgres.answers(environment.conninfo(self.values))
 
-    def save(self, copy: Path) -> None:
+    def shell(self, script: str, *arguments: object) -> None:
+        """Runs a script with $1, $2, … among its files."""
+        self._stack.shell("postgres", script, *arguments)
+
+    def disk(self, mib: int) -> AbstractContextManager[PurePath]:
+        """A file system of its own for the block."""
+        return self._stack.disk("postgres", mib)
+
+    def save(self) -> None:
         """Stops it, copies its disk, starts it again."""
         self.stop(signal.SIGINT)
-        shutil.copytree(self.data, copy)
+        backend.save(self._stack, "postgres")
         self.start()
 
-    def restore(self, copy: Path) -> None:
-        """Puts an older disk in: what was committed since then is gone."""
+    def restore(self) -> None:
+        """Puts the older disk in: what was committed since then is gone."""
         self.stop()
-        data = self.data
-        shutil.rmtree(data)
-        move(copy, data)
+        backend.restore(self._stack, "postgres")
         self.start()
-
-
-def move(folder: Path, place: Path) -> None:
-    """Moves a folder of a server that is stopped, be it to another file system, and gives it to the server's user."""
-    shutil.move(folder, place)
-    if user := postgres.user():
-        for path in (place, *place.rglob("*")):
-            shutil.chown(path, user)
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
+def running(from_: Backend, home: Path) -> Iterator[Server]:
     """A server for the block, with what `servers.database` needs."""
-    with servers.stack(folder, ("postgres",)) as values:
-        servers.make_template(values)
-        yield Server(folder, values)
+    with from_.stack(home, ("postgres",)) as stack:
+        servers.make_template(stack.values)
+        yield Server(stack)
 
 
 def writer_of(database: Database) -> int:

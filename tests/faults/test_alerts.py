@@ -14,6 +14,7 @@ from tests.alerting.watch import Watch
 
 _SHORT = "ingestion killed"
 _WITHIN_S = 60.0
+pytestmark = pytest.mark.embedded("asks the Prometheus of a whole embedded stack")
 
 
 @pytest.fixture(scope="module")

@@ -54,14 +54,14 @@ def frozen(scene: Scene, kafka: Broker, seconds: float) -> Verdict:
     return struck(scene, away, f"broker SIGSTOP for {seconds:.0f} s, session.timeout is {SESSION_S} s")
 
 
-def set_back(scene: Scene, kafka: Broker, operator: Operator, copy: Path) -> Verdict:
+def set_back(scene: Scene, kafka: Broker, operator: Operator) -> Verdict:
     """The broker comes back with an older disk; new records then take the offsets of those that it lost."""
     port = readiness.free_port()
     read(scene)
-    kafka.save(copy)
+    kafka.save()
     read(scene, first=OTHER)
     scene.strike()
-    kafka.restore(copy)
+    kafka.restore()
     with scene.service(METRICS_PORT=port):
         scene.awaits(lambda: len(readiness.problems(port)) == 2, "both partitions stand still", NOTICED_S)
         with scene.load(first=2 * OTHER) as new:
@@ -114,14 +114,12 @@ def test_control_nobody_waits_for_the_broker_to_confirm(scene: Scene, kafka: Bro
 
 
 @pytest.mark.long
-def test_the_broker_comes_back_with_an_older_disk(
-    scene: Scene, kafka: Broker, operator: Operator, tmp_path: Path
-) -> None:
-    set_back(scene, kafka, operator, tmp_path / "disk").survived()
+def test_the_broker_comes_back_with_an_older_disk(scene: Scene, kafka: Broker, operator: Operator) -> None:
+    set_back(scene, kafka, operator).survived()
 
 
 @pytest.mark.long
-def test_control_nobody_minds_an_older_disk(scene: Scene, kafka: Broker, operator: Operator, tmp_path: Path) -> None:
+def test_control_nobody_minds_an_older_disk(scene: Scene, kafka: Broker, operator: Operator) -> None:
     """What takes the offsets of lost records passes for read."""
     scene.without = "offsets_in_range"
-    assert set_back(scene, kafka, operator, tmp_path / "disk").lost > 0
+    assert set_back(scene, kafka, operator).lost > 0

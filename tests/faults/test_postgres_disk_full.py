@@ -1,18 +1,14 @@
-"""Postgres's disk is full, then has room again: a small tmpfs, which takes the right to mount one (root)."""
+"""Postgres's disk is full, then has room again: a small tmpfs, which takes the right to mount one, or a container."""
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePath
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from deploy.local import postgres as embedded
 from tests import servers
-from tests.faults import postgres
 from tests.faults.member import Member, member
 from tests.faults.postgres import Server
 from tests.faults.scene import Scene
@@ -22,39 +18,31 @@ from tests.servers import Topics
 
 
 class Disk:
-    """A file system of its own, some MiB large."""
+    """A file system of the server's own, some MiB large, at a place that the server sees."""
 
-    def __init__(self, at: Path) -> None:
+    def __init__(self, server: Server, at: PurePath) -> None:
         self.at = at
+        self._server = server
         self._filler = at / "filler"
 
     def fill(self) -> None:
         """Nothing is left of it."""
-        with self._filler.open("ab") as filler, suppress(OSError):
-            while filler.write(b"\0" * 65_536):
-                filler.flush()
+        self._server.shell('cat /dev/zero >>"$1" 2>/dev/null || true', self._filler)
 
     def free(self) -> None:
         """What the filler took is there again."""
-        self._filler.unlink(missing_ok=True)
+        self._server.shell('rm -f "$1"', self._filler)
 
 
 @contextmanager
-def disk(server: Server, name: str, mib: int) -> Iterator[Disk]:
-    """A tmpfs beside the server's data, for its user."""
-    at = server.data.with_name(name)
-    at.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(at)], capture_output=True)
-    if done.returncode:
-        at.rmdir()
-        pytest.skip(f"NOT TESTED: a small disk takes the right to mount one: {done.stderr.decode().strip()}")
-    if user := embedded.user():
-        shutil.chown(at, user)
-    at.chmod(0o700)
-    try:
-        yield Disk(at)
-    finally:
-        subprocess.run(["umount", "--lazy", str(at)], check=True)
+def disk(server: Server, mib: int) -> Iterator[Disk]:
+    """A small disk of the server's."""
+    with ExitStack() as mounted:
+        try:
+            at = mounted.enter_context(server.disk(mib))
+        except PermissionError as error:
+            pytest.skip(f"NOT TESTED: a small disk takes the right to mount one: {error}")
+        yield Disk(server, at)
 
 
 def tables_full(scene: Scene, small: Disk, times: int) -> Verdict:
@@ -115,7 +103,7 @@ def switched(scene: Scene) -> bool:
 @pytest.fixture
 def tablespace(server: Server, topics: Topics, report: Callable[[Verdict], None]) -> Iterator[tuple[Scene, Disk]]:
     """A scene whose database is on a small disk."""
-    with disk(server, "small", 96) as small, servers.database(server.values) as database:
+    with disk(server, 96) as small, servers.database(server.values) as database:
         with psycopg.connect(database.conninfo, dbname="postgres", autocommit=True) as connection:
             place = sql.Literal(str(small.at))
             connection.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(place))
@@ -130,18 +118,16 @@ def tablespace(server: Server, topics: Topics, report: Callable[[Verdict], None]
 def log_on_small_disk(server: Server) -> Iterator[Disk]:
     """The log of the server is on a small disk."""
     log = server.data / "pg_wal"
-    with disk(server, "log", 512) as small:
+    with disk(server, 512) as small:
         server.stop()
         place = small.at / "pg_wal"
-        postgres.move(log, place)
-        log.symlink_to(place)
+        server.shell('mv "$1" "$2"; ln -s "$2" "$1"', log, place)
         server.start()
         yield small
         small.free()
         if server.up:
             server.stop()
-        log.unlink()
-        postgres.move(place, log)
+        server.shell('rm "$1"; mv "$2" "$1"', log, place)
         server.start()
 
 

@@ -1,7 +1,5 @@
 """Postgres goes back in time, as after a fail-over to an asynchronous replica: offsets go back with the events."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.faults.member import member
@@ -11,11 +9,11 @@ from tests.faults.verdict import Verdict
 from tests.pipeline import caught_up, wait_for
 
 
-def back(scene: Scene, server: Server, copy: Path) -> Verdict:
+def back(scene: Scene, server: Server) -> Verdict:
     """Devices and a layout that ingestion knows are among what is gone; others take their ids before it comes back."""
     with scene.load(rate=500) as load, member(scene) as one:
         scene.flows()
-        server.save(copy)
+        server.save()
         scene.flows()
         with scene.load(rate=500, devices=131, first=1_000_000):
             scene.flows(3_000)
@@ -23,7 +21,7 @@ def back(scene: Scene, server: Server, copy: Path) -> Verdict:
         wait_for(lambda: caught_up(scene.topics, scene.database), "all is committed")
         before = scene.positions()
         scene.strike()
-        server.restore(copy)
+        server.restore()
         with scene.database.connect() as connection:
             connection.execute("SELECT register_devices(ARRAY['other-1', 'other-2', 'other-3'], 1000)")
         scene.healed()
@@ -32,14 +30,14 @@ def back(scene: Scene, server: Server, copy: Path) -> Verdict:
             return one.verdict("Postgres goes back in time")
 
 
-def test_it_goes_back(own: Scene, server: Server, tmp_path: Path) -> None:
-    verdict = back(own, server, tmp_path / "copy")
+def test_it_goes_back(own: Scene, server: Server) -> None:
+    verdict = back(own, server)
     # Acks of commits that the database forgot had left already, and ranges are cut otherwise the second time.
     assert [problem for problem in verdict.problems if not problem.startswith("acks:")] == []
     assert (verdict.lost, verdict.doubled) == (0, 0)
 
 
 @pytest.mark.long
-def test_control_ids_are_remembered(own: Scene, server: Server, tmp_path: Path) -> None:
+def test_control_ids_are_remembered(own: Scene, server: Server) -> None:
     own.without = "forgetting"
-    assert back(own, server, tmp_path / "copy").lost > 0
+    assert back(own, server).lost > 0

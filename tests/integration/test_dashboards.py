@@ -9,6 +9,7 @@ from tests.dashboards import catalogue, scene
 from tests.dashboards.answers import Servers
 
 DATA_S = 60.0
+pytestmark = pytest.mark.embedded("asks the Prometheus of a whole embedded stack")
 
 
 @pytest.fixture(scope="module")

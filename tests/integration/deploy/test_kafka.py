@@ -7,6 +7,8 @@ import pytest
 
 from deploy.local import java, kafka
 
+pytestmark = pytest.mark.embedded("how the embedded broker formats its storage")
+
 HYPHEN = uuid.UUID(bytes=b"\xfb" + b"\x01" * 15)
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from deploy.local import environment, monitoring, process, prometheus, stack
 
+pytestmark = pytest.mark.embedded("Prometheus and Alertmanager as the embedded stack runs them")
+
 # The alert waits until Prometheus has discovered its Alertmanager, 5 s after each reload.
 RULES = """
 groups:
