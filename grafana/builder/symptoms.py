@@ -7,6 +7,8 @@ from grafana.builder.queries import over_time
 
 FIRING = 'ALERTS{alertstate="firing"}'
 _REJECTED = 'outcome!~"accepted|unconfirmed"'
+# Pending or firing. Where targets are discovered a process that is gone is no target, and `up` alone doesn't show it.
+_ABSENCES = 'alertname=~"PlumblineServiceDown|PlumblineServiceMissing"'
 _DISKS = 'job="node",fstype!~"tmpfs|ramfs|squashfs|iso9660"'
 DISK_LEFT = f"node_filesystem_avail_bytes{{{_DISKS}}} / node_filesystem_size_bytes"
 
@@ -70,7 +72,7 @@ def behind() -> Row:
     return Row("What it stands on", [
         number(
             "Services down", "Of ingestion, aggregation and API, those of which no process answers Prometheus.",
-            over_time('count(max by (service) (up{job="plumbline",service!="simulator"}) == 0) or vector(0)'),
+            over_time(f"count(sum by (service) (ALERTS{{{_ABSENCES}}})) or vector(0)"),
             unit="none", limits=Limits(act=1), width=3,
         ),
         number(
