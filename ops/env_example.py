@@ -1,6 +1,7 @@
 """`python -m ops.env_example > .env.example`: every variable of every service with its meaning and default."""
 
 import sys
+from textwrap import wrap
 
 from pydantic import SecretStr
 
@@ -29,12 +30,37 @@ GROUPS: tuple[tuple[str, type[Settings]], ...] = (
     ("python -m simulator", SimulatorSettings),
 )
 
+# Of docker-compose.yml itself: variable, default, meaning.
+CONTAINERS = (
+    ("PUBLISH_ADDRESS", "127.0.0.1", "the host's address with the ports below; 0.0.0.0: whoever reaches the host"),
+    ("API_PORTS", "8000-8009", "the host's ports for the API: each replica takes the first that is free"),
+    ("PROMETHEUS_PORT", "9090", "the host's port for Prometheus"),
+    ("GRAFANA_PORT", "3000", "the host's port for Grafana"),
+    ("PLUMBLINE_PUBLIC_URL", "", "the API's URL for people, where it isn't the first of these ports"),
+    ("PLUMBLINE_TAG", "dev", "the tag of the images that are built and run"),
+    (
+        "COMPOSE_PROFILES",
+        "",
+        "what runs besides, by commas: simulator (a fleet that sends), observability (Prometheus, Alertmanager, Grafana, "
+        + "node exporter), or of the latter some: prometheus (with Alertmanager), grafana, node-exporter",
+    ),
+)
+# Addresses, roles and secrets of a stack in containers. Its Kafka has one listener, without TLS, and asks for no token.
+FIXED = (
+    *("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_*", "KAFKA_SSL_*"),
+    *("DATABASE_URL", "DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"),
+    *("API_HOST", "API_PORT", "METRICS_HOST", "METRICS_PORT"),
+    *("RECEIPT_KEY", "AUTH_SIGNING_KEY_FILE", "AUTH_CLIENTS_FILE"),
+    *("AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_TOKEN_URL", "AUTH_CLIENT_ID", "AUTH_CLIENT_SECRET", "AUTH_SCOPE"),
+)
+
 
 def text() -> str:
     """The whole file."""
     lines = [
         "# Made by `make env-example`. Each line shows a variable's default; uncomment what you change.",
         "# VAR_FILE names a file that holds VAR's value: for secrets.",
+        *_containers(),
     ]
     seen: set[str] = set()
     for title, group in GROUPS:
@@ -45,6 +71,15 @@ def text() -> str:
             default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
             lines += [f"# {field.description}", f"#{name.upper()}={'' if default is None else default}"]
     return "\n".join(lines) + "\n"
+
+
+def _containers() -> list[str]:
+    """What a `.env` beside docker-compose.yml is read for."""
+    lines = ["", "# Containers: docker compose reads a file `.env` beside docker-compose.yml"]
+    for name, default, meaning in CONTAINERS:
+        lines += [*wrap(meaning, 118, initial_indent="# ", subsequent_indent="# "), f"#{name}={default}"]
+    ignored = "What follows can be set there as well, but for what the containers fix: " + ", ".join(FIXED) + "."
+    return [*lines, *wrap(ignored, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)]
 
 
 if __name__ == "__main__":
