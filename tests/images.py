@@ -20,16 +20,16 @@ _WAYS_IN = {"listen_addresses": "*", "unix_socket_directories": "/var/run/postgr
 
 def kafka_container(port: int) -> DockerContainer:
     """A node that listens on this port inside as well: it reaches itself where its clients do."""
-    settings = kafka.settings(DATA["kafka"], port, _CONTROLLER, listen="0.0.0.0")
     container = DockerContainer(KAFKA, labels={engine.LABEL: "kafka"})
-    container.with_envs(**{variable(name): str(value) for name, value in settings.items()})
-    container.with_env("KAFKA_HEAP_OPTS", " ".join(kafka.HEAP))
+    container.with_envs(**kafka_variables(port), KAFKA_HEAP_OPTS=" ".join(kafka.HEAP))
     return _published(container, port, port)
 
 
-def variable(name: str) -> str:
-    """The variable in which the image takes a property."""
-    return "KAFKA_" + name.translate({ord("."): "_", ord("_"): "__", ord("-"): "___"}).upper()
+def kafka_variables(port: int) -> dict[str, str]:
+    """The embedded node's properties, as the image takes them."""
+    settings = kafka.settings(DATA["kafka"], port, _CONTROLLER, listen="0.0.0.0")
+    escaped = str.maketrans({".": "_", "_": "__", "-": "___"})
+    return {f"KAFKA_{name.translate(escaped).upper()}": str(value) for name, value in settings.items()}
 
 
 def postgres_container(port: int, password: str) -> DockerContainer:

@@ -3,7 +3,7 @@
 import signal
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 
 import docker
@@ -119,9 +119,10 @@ class Node:
         self.create()
 
     def _remove_containers(self) -> None:
-        for container in (self._beside, self._server):
-            if container is not None:
-                container.stop()
+        with ExitStack() as removed:  # each, whatever becomes of the other
+            for container in (self._server, self._beside):
+                if container is not None:
+                    removed.callback(container.stop)
         self._beside = self._server = None
 
     def _volume(self, options: dict[str, str] | None = None) -> str:
