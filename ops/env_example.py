@@ -41,8 +41,7 @@ CONTAINERS = (
     (
         "COMPOSE_PROFILES",
         "",
-        "what runs besides, by commas: simulator (a fleet that sends), observability (Prometheus, Alertmanager, Grafana, "
-        + "node exporter), or of the latter some: prometheus (with Alertmanager), grafana, node-exporter",
+        "what runs besides, by commas: simulator, observability; or of the latter prometheus, grafana, node-exporter",
     ),
 )
 # Addresses, roles and secrets of a stack in containers. Its Kafka has one listener, without TLS, and asks for no token.
