@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from psycopg.conninfo import make_conninfo
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -83,6 +82,8 @@ class DatabaseSettings(Settings):
 
     def conninfo(self, application_name: str = "plumbline") -> str:
         """A libpq connection string, password included."""
+        from psycopg.conninfo import make_conninfo  # a service without a database doesn't install psycopg
+
         common: dict[str, Any] = {
             "application_name": application_name,
             "connect_timeout": self.db_connect_timeout_seconds,

@@ -1,24 +1,46 @@
 """The images that are built here, and what each holds."""
 
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+
 SERVICES = ("ingestion", "aggregation", "api", "simulator", "ops")
 # The extra whose lock is in no image: traces, for who installs them (docs/tracing.md).
 OPTIONAL = "otel"
 
-_SERVICE_PACKAGES = {
+_PACKAGES = {
     "ingestion": "ingestion_service",
     "aggregation": "aggregation_service",
     "api": "api_service",
     "simulator": "simulator",
+    "ops": "ops",
 }
+
+
+def package(service: str) -> str:
+    """The Python package that runs as the service: the Dockerfile's MODULE."""
+    return _PACKAGES[service]
 
 
 def packages(service: str) -> frozenset[str]:
     """The Python packages of this repository that the Dockerfile puts into a service's image."""
-    if service == "ops":
-        return frozenset({"ops", "deploy", "shared", *_SERVICE_PACKAGES.values()})
-    return frozenset({"shared", _SERVICE_PACKAGES[service]})
+    others = {"deploy", *_PACKAGES.values()} if service == "ops" else set()
+    return frozenset({"shared", package(service), *others})
 
 
 def image(service: str, tag: str) -> str:
     """The name under which docker-compose.yml builds it."""
     return f"plumbline-{service}:{tag}"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Which images a command is about: `services` and `tag`."""
+    known = ", ".join(SERVICES)
+    parser.add_argument("services", nargs="*", type=_service, metavar="SERVICE", help=f"of {known}; default: all")
+    tag = os.environ.get("PLUMBLINE_TAG") or "dev"
+    parser.add_argument("--tag", default=tag, help="of the images (default: PLUMBLINE_TAG, or dev)")
+
+
+def _service(name: str) -> str:
+    if name not in SERVICES:
+        raise ArgumentTypeError(f"no such service → one of {', '.join(SERVICES)}")
+    return name
