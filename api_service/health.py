@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from api_service.problems import FieldError, Problem
+from shared.deployment import typed
 
 # What keeps a dependency from serving us, with the fix; None: nothing.
 Check = Callable[[], Awaitable[str | None]]
@@ -58,7 +59,8 @@ class Readiness:
         asked = {name: asyncio.ensure_future(check()) for name, check in self._checks.items()}
         if asked:
             await asyncio.wait(asked.values(), timeout=_WITHIN_S)
-        return {name: _trouble(answer) for name, answer in asked.items()}
+        found = {name: _trouble(answer) for name, answer in asked.items()}
+        return {name: trouble and typed(trouble) for name, trouble in found.items()}
 
 
 def _trouble(answer: asyncio.Future[str | None]) -> str | None:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import typer
 
-from deploy.local import doctor as local
+from deploy import parts
 from deploy.local import home
 from ops.console import Json, print_rows
 
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Json = False) -> None:
     """Look at this machine and at each part of the stack; exit status 1 if something needed is broken."""
-    findings = local.examine(home.default())
+    findings = parts.findings(home.default())
     print_rows([asdict(finding) for finding in findings], as_json)
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.docker import replicas
 from shared.errors import Unavailable
 
 TIMEOUT_S = 3.0
@@ -22,7 +23,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """One scrape."""
+    """One scrape; of several processes of a service those of all."""
 
     all: tuple[Sample, ...]
 
@@ -48,23 +49,35 @@ class Samples:
         return counts
 
 
-def parse(text: str) -> Samples:
+def parse(*texts: str) -> Samples:
     """The samples of Prometheus' text format."""
-    families = text_string_to_metric_families(text)
+    families = (family for text in texts for family in text_string_to_metric_families(text))
     return Samples(tuple(Sample(each.name, each.labels, each.value) for family in families for each in family.samples))
 
 
-def read(url: str) -> str:
-    """The text of a /metrics page.
+def read(url: str) -> dict[str, str]:
+    """The text of a /metrics page by its address, of each replica that answers.
 
     Raises:
-        Unavailable: it doesn't answer.
+        Unavailable: none does.
     """
+    texts, silent = {}, f"nothing is known as {url}"
+    for each in replicas.each(url):
+        try:
+            texts[each] = _page(each)
+        except Unavailable as error:
+            silent = str(error)
+    if not texts:
+        raise Unavailable(f"{silent} → plumbline doctor")
+    return texts
+
+
+def _page(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310  a URL of the stack
             text: str = answer.read().decode(errors="replace")
     except (urllib.error.URLError, OSError) as error:
-        raise Unavailable(f"{url} doesn't answer ({error}) → plumbline doctor") from None
+        raise Unavailable(f"{url} doesn't answer ({error})") from None
     return text
 
 

@@ -6,6 +6,8 @@ import typer
 
 from deploy.local import environment, home, stack, status
 from ops.console import Json, Yes, print_json, progress
+from shared import deployment
+from shared.errors import PlumblineError
 
 Only = Annotated[str, typer.Option(help=f"Parts, separated by commas: {', '.join(stack.PARTS)}.")]
 
@@ -22,6 +24,7 @@ def up(only: Only = "", as_json: Json = False) -> None:
 
     Parts that --only names are started with the settings of the environment that this is called in.
     """
+    beside_us(f"plumbline up --only {only}" if only else "plumbline up")
     where = home.default()
     parts = _parts(only) if only else stack.DEFAULT_PARTS
     outcome = stack.up(where, parts, stack.Options(only_part=bool(only)), progress(as_json))
@@ -39,6 +42,7 @@ def up(only: Only = "", as_json: Json = False) -> None:
 
 def down(only: Only = "", as_json: Json = False) -> None:
     """Stop the stack, or the parts that --only names. Data stays."""
+    beside_us(f"docker compose stop {' '.join(_names(only))}" if only else "plumbline down")
     stopped = stack.down(home.default(), _parts(only) if only else stack.PARTS, progress(as_json))
     if as_json:
         print_json({"stopped": stopped})
@@ -51,6 +55,7 @@ def reset(
     as_json: Json = False,
 ) -> None:
     """Stop the stack and remove its data, secrets and logs."""
+    beside_us("plumbline reset")
     where = home.default()
     if not yes:
         typer.confirm(f"Remove all data of the stack in {where} (--yes doesn't ask)?", abort=True)
@@ -62,4 +67,24 @@ def reset(
 
 
 def _parts(only: str) -> tuple[str, ...]:
-    return stack.choose(name.strip() for name in only.split(",") if name.strip())
+    return stack.choose(_names(only))
+
+
+def _names(only: str) -> list[str]:
+    return [name.strip() for name in only.split(",") if name.strip()]
+
+
+class Elsewhere(PlumblineError):
+    """A command for the embedded stack, where there is none."""
+
+    exit_status = 2
+
+
+def beside_us(command: str) -> None:
+    """Refuse a command that starts or stops processes beside this one, in a container.
+
+    Raises:
+        Elsewhere: it says what to type instead.
+    """
+    if deployment.composed():
+        raise Elsewhere(f"this stack runs in containers, which the engine starts and stops → {command}")

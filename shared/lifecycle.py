@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from shared.deployment import typed
 from shared.errors import PlumblineError
 
 
@@ -35,7 +36,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     try:
         status = main() or 0
     except PlumblineError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{typed(str(error))}\n")
         status = error.exit_status
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT

@@ -10,6 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 
+from shared.deployment import typed
 from shared.errors import ConfigurationError
 from shared.settings import ServiceSettings
 
@@ -72,7 +73,7 @@ def _app(registry: CollectorRegistry, problems: Callable[[], list[str]]) -> "WSG
         if path == "/healthz":
             return answer("200 OK", {"status": "ok"}, start)
         if path == "/readyz":
-            found = problems()
+            found = list(map(typed, problems()))
             return answer(
                 "503 Service Unavailable" if found else "200 OK", {"ready": not found, "problems": found}, start
             )

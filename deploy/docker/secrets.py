@@ -25,10 +25,12 @@ ADDRESSES = {
     "API_URL": "http://api:8000",
     "PROMETHEUS_URL": "http://prometheus:9090",
     "ALERTMANAGER_URL": "http://alertmanager:9093",
+    "GRAFANA_URL": "http://grafana:3000",
     "METRICS_URL_INGESTION": "http://ingestion:9101/metrics",
     "METRICS_URL_AGGREGATION": "http://aggregation:9102/metrics",
     "METRICS_URL_API": "http://api:9103/metrics",
     "METRICS_URL_SIMULATOR": "http://simulator:9104/metrics",
+    "METRICS_URL_NODE": "http://node-exporter:9100/metrics",
 }
 # What the API and the operator's commands must agree on.
 _AGREED = ("AUTH_ISSUER", "JWT_AUDIENCE")

@@ -13,7 +13,6 @@ import psycopg
 
 from deploy.local import environment, java, monitoring, packages, ports, status
 from deploy.local.environment import conninfo
-from deploy.local.stack import DEFAULT_PARTS
 from shared.errors import PlumblineError
 
 State = Literal["ok", "note", "broken"]
@@ -44,7 +43,7 @@ def examine(home: Path) -> list[Finding]:
         *(_program(name) for name in monitoring.MONITORS),
         disk(shutil.disk_usage(existing).free, home),
         memory(psutil.virtual_memory().available, running=running),
-        _clock(values, parts, home),
+        compared_clock(values, parts, home),
         *port_findings(ports.DEFAULTS | environment.ports(values), values, parts),
         *(part_finding(part, known=part.url is not None, stack_runs=running) for part in parts),
     ]
@@ -76,11 +75,11 @@ def _program(name: str) -> Finding:
     return Finding(f"{name} program", "note", "not installed; the stack runs without it", mend)
 
 
-def disk(free: int, home: Path) -> Finding:
+def disk(free: int, home: Path, mend: str = "PLUMBLINE_HOME=… make up") -> Finding:
     """Judge the free bytes under the home."""
     detail = f"{free / GIB:.1f} GiB free for {home}"
     if free < LEAST_DISK:
-        return Finding("disk", "broken", f"{detail}; {LEAST_DISK / GIB:.0f} are needed", "PLUMBLINE_HOME=… make up")
+        return Finding("disk", "broken", f"{detail}; {LEAST_DISK / GIB:.0f} are needed", mend)
     return Finding("disk", "ok", detail)
 
 
@@ -92,7 +91,7 @@ def memory(available: int, *, running: bool) -> Finding:
     return Finding("memory", "ok", detail)
 
 
-def _clock(values: Mapping[str, str], parts: Iterable[status.Part], home: Path) -> Finding:
+def compared_clock(values: Mapping[str, str], parts: Iterable[status.Part], home: Path) -> Finding:
     """Compare our clock with the database's, or without one with the time that stack.env was written."""
     if any(part.name == "postgres" and part.state == "running" for part in parts):
         with psycopg.connect(conninfo(values)) as connection:
@@ -132,14 +131,17 @@ def part_finding(part: status.Part, *, known: bool, stack_runs: bool) -> Finding
     up = f"plumbline up --only {part.name}"
     match part.state:
         case "running":
-            return Finding(part.name, "ok", f"{part.version} at {part.url}")
+            return Finding(part.name, "ok", f"{part.version or 'answers'} at {part.url}")
         case "not ready":
             return Finding(part.name, "broken", f"isn't ready: {part.problem}")
         case "not answering":
+            if part.pid is None:
+                again = f"docker compose restart {part.name}"
+                return Finding(part.name, "broken", f"doesn't answer at {part.url}", again)
             return Finding(part.name, "broken", f"process {part.pid} doesn't answer at {part.url}", up)
     if part.problem:
         return Finding(part.name, "note", f"stopped: {part.problem}", monitoring.command(part.name))
-    if stack_runs and known and part.name in DEFAULT_PARTS:
+    if stack_runs and known and not part.optional:
         return Finding(part.name, "broken", "stopped, while other parts of the stack run", up)
-    mend = up if stack_runs or part.name not in DEFAULT_PARTS else "plumbline up"
+    mend = up if stack_runs or part.optional else "plumbline up"
     return Finding(part.name, "note", "stopped", mend)

@@ -39,6 +39,6 @@ def locked(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write(f"waiting for another plumbline command that is at work in {home}\n")
+            sys.stderr.write(f"waiting for another command that is at work in {home}\n")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,8 +1,7 @@
 """What runs of a stack, and whether it answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,16 +10,19 @@ import psycopg
 
 from deploy.local import environment, java, kafka, monitoring, postgres, process, services
 from deploy.local.environment import conninfo
-from deploy.local.ports import HOST
-from deploy.local.stack import PARTS
+from deploy.local.stack import DEFAULT_PARTS, PARTS
+from shared.version import VERSION
 
+# What stack.env has more than the metrics' address of.
+WITH_URL = ("api", "prometheus", "alertmanager", "grafana")
 State = Literal["running", "not ready", "not answering", "stopped"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One server or service. `pid`, `version` are None where it doesn't run, `url` where it has no port yet, `problem`
-    unless it says what it lacks."""
+    """One server or service. `pid`, `version` are None where it doesn't run (`pid` in containers too), `url` where it
+    has no port yet, `problem` unless it says what it lacks. `optional`: nothing is wrong if it doesn't run; `replicas`:
+    how many of it answer to its name."""
 
     name: str
     state: State
@@ -28,12 +30,15 @@ class Part:
     url: str | None
     version: str | None
     problem: str | None = None
+    optional: bool = False
+    replicas: int = 1
 
 
 def parts(home: Path) -> list[Part]:
     """Every part, in the order of its start; asks each that runs."""
     values, running = environment.read(home), process.find(home)
-    return [_part(name, values, running.get(name, [])) for name in PARTS]
+    found = [_part(name, values, running.get(name, [])) for name in PARTS]
+    return [replace(part, optional=part.name not in DEFAULT_PARTS) for part in found]
 
 
 def _part(name: str, values: Mapping[str, str], processes: Sequence[psutil.Process]) -> Part:
@@ -54,15 +59,16 @@ def address(name: str, values: Mapping[str, str]) -> str | None:
         return values.get("KAFKA_BOOTSTRAP_SERVERS")
     if name == "postgres":
         port = values.get("DB_PORT")
-        return f"postgresql://{values['DB_USER']}@{HOST}:{port}/{values['DB_NAME']}" if port else None
-    variable = f"{name.upper()}_URL" if name in ("api", "prometheus", "alertmanager") else f"METRICS_URL_{name.upper()}"
+        return f"postgresql://{values['DB_USER']}@{values['DB_HOST']}:{port}/{values['DB_NAME']}" if port else None
+    variable = f"{name.upper()}_URL" if name in WITH_URL else f"METRICS_URL_{name.upper()}"
     return values.get(variable)
 
 
 def troubles(name: str, values: Mapping[str, str]) -> dict[str, str] | None:
     """What the part lacks to do its work right now, by asking it; None: it doesn't answer."""
     if name == "kafka":
-        return {} if kafka.answers(environment.ports(values)["kafka"]) else None
+        host, _, port = values["KAFKA_BOOTSTRAP_SERVERS"].rpartition(":")
+        return {} if kafka.answers(int(port), host) else None
     if name == "postgres":
         return {} if postgres.answers(conninfo(values)) else None
     if name in monitoring.MONITORS:
@@ -74,8 +80,13 @@ def _version(name: str, values: Mapping[str, str]) -> str | None:
     if name == "kafka":
         return java.KAFKA_VERSION
     if name == "postgres":
-        with psycopg.connect(conninfo(values)) as connection:
-            return connection.info.parameter_status("server_version")
+        return postgres_version(values)
     if name in monitoring.MONITORS:
         return monitoring.version(name, values)
-    return version("plumbline")
+    return VERSION
+
+
+def postgres_version(values: Mapping[str, str]) -> str | None:
+    """What the server says."""
+    with psycopg.connect(conninfo(values)) as connection:
+        return connection.info.parameter_status("server_version")

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 from confluent_kafka import KafkaException
 
-from deploy.local import doctor, environment, java
+from deploy import parts as stack
+from deploy.local import environment, java
 from deploy.local import status as local
 from ops import alerts, broker, scrape, store
 from ops.bundle import store as database
@@ -20,6 +21,7 @@ from ops.bundle.secrets import environments, secret_variables, setting_names
 from ops.console import json_text
 from ops.status import commands as status
 from shared.errors import PlumblineError, Unavailable
+from shared.version import VERSION
 
 LOG_LINES = 500
 LOG_BYTES = 256 * 1024
@@ -44,7 +46,7 @@ def sources(home: Path) -> Iterator[Source]:
     """Everything, in the order in which a reader wants it."""
     values = environment.read(home)
     yield Source("status.json", lambda: json_text(status.document(home)))
-    yield Source("doctor.json", lambda: json_text([asdict(finding) for finding in doctor.examine(home)]))
+    yield Source("doctor.json", lambda: json_text([asdict(finding) for finding in stack.findings(home)]))
     yield Source("versions.json", lambda: json_text(_versions(home)))
     yield Source("settings.json", lambda: json_text(_settings(home, values)))
     for url in (name for name in values if name.startswith("METRICS_URL_")):
@@ -76,10 +78,10 @@ def read(source: Source, redactor: Redactor) -> tuple[str | None, str | None]:
 def _versions(home: Path) -> dict[str, Any]:
     installed = {each.metadata["Name"]: each.version for each in metadata.distributions()}
     return {
-        "plumbline": metadata.version("plumbline"),
+        "plumbline": VERSION,
         "python": sys.version,
         "system": platform.platform(),
-        "parts": {part.name: part.version for part in local.parts(home) if part.version},
+        "parts": {part.name: part.version for part in stack.parts(home) if part.version},
         "kafka_jars": java.KAFKA_VERSION,
         "packages": dict(sorted(installed.items())),
     }
@@ -96,7 +98,12 @@ def _settings(home: Path, values: Mapping[str, str]) -> dict[str, dict[str, str]
 
 
 def _metrics(url: str, values: Mapping[str, str]) -> str:
-    return scrape.read(values[url])
+    pages = scrape.read(values[url])
+    return (
+        "\n".join(f"# {address}\n{text}" for address, text in pages.items())
+        if len(pages) > 1
+        else "".join(pages.values())
+    )
 
 
 def _queried(query: str, values: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The command plumbline status."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from ops.status import picture
 from ops.status.figures import figures
 from ops.status.look import Look, look
 from ops.status.verdict import Verdict, verdict
+from shared.deployment import typed
 
 APART_S = 1.0  # between the two looks that a rate needs
 TICK_S = 2.0
@@ -92,7 +93,9 @@ def _watch(where: Path, seconds: float | None, as_json: bool) -> bool:
 
 
 def _judged(before: Look, now: Look) -> Verdict:
-    return verdict(now.parts, figures(before, now), now.alerts, now.away, _clock())
+    found = verdict(now.parts, figures(before, now), now.alerts, now.away, _clock())
+    findings = [replace(each, what=typed(each.what), next=typed(each.next)) for each in found.findings]
+    return replace(found, words=typed(found.words), findings=findings)
 
 
 def _document(before: Look, now: Look, found: Verdict) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from deploy import parts as stack
 from deploy.local import environment
-from deploy.local import status as local
+from deploy.local.status import Part
 from ops import alerts as prometheus
 from ops import broker, scrape, store
 from ops.alerts import Alert
@@ -38,7 +39,7 @@ class Look:
     """What was seen. `away`: by source, why it could not be asked; `at` is monotonic seconds."""
 
     at: float
-    parts: Sequence[local.Part]
+    parts: Sequence[Part]
     database: Counted | None
     kafka: Kafka | None
     metrics: Mapping[str, Samples]
@@ -48,7 +49,7 @@ class Look:
 
 def look(home: Path) -> Look:
     """Ask everything that runs; what doesn't answer is named, and the rest is there."""
-    values, parts = environment.read(home), local.parts(home)
+    values, parts = environment.read(home), stack.parts(home)
     asking = _Asking(parts)
     at = time.monotonic()
     database = asking.ask("postgres", partial(_counted, values))
@@ -70,7 +71,7 @@ def look(home: Path) -> Look:
 class _Asking:
     """Asks the parts that answer, and notes why the others can't be asked."""
 
-    def __init__(self, parts: Sequence[local.Part]) -> None:
+    def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = {part.name: part for part in parts}
         self.away: dict[str, str] = {}
 
@@ -92,7 +93,7 @@ def _counted(values: Mapping[str, str]) -> Counted:
 
 
 def _scraped(name: str, values: Mapping[str, str]) -> Samples:
-    return scrape.parse(scrape.read(values[f"METRICS_URL_{name.upper()}"]))
+    return scrape.parse(*scrape.read(values[f"METRICS_URL_{name.upper()}"]).values())
 
 
 def _kafka(values: Mapping[str, str]) -> Kafka:

@@ -69,7 +69,8 @@ def _parts(parts: Sequence[Part]) -> Table:
     table.add_column("version")
     for part in parts:
         state = part.problem if part.state == "stopped" and part.problem else part.state
-        table.add_row(*map(cell, (part.name, state, part.url, part.version)))
+        several = f" ({part.replicas} containers)" if part.replicas > 1 else ""
+        table.add_row(*map(cell, (part.name, state, f"{part.url or ''}{several}", part.version)))
     return table
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Literal
 
 from deploy.local import doctor
-from deploy.local.stack import DEFAULT_PARTS
 from deploy.local.status import Part
 from ops.alerts import Alert
 from ops.status.figures import Figures
@@ -66,7 +65,7 @@ def _healthy(figures: Figures, alerts: Sequence[Alert] | None) -> str:
 def _parts(parts: Sequence[Part]) -> Iterator[Finding]:
     """Servers come before what needs them, as in the order of their start."""
     for part in parts:
-        if part.name not in DEFAULT_PARTS and part.state == "stopped":
+        if part.optional and part.state == "stopped":
             continue
         finding = doctor.part_finding(part, known=part.url is not None, stack_runs=True)
         if finding.state == "broken":

@@ -1,0 +1,78 @@
+"""What of a stack in containers answers, asked over its network: which containers there are, only the engine knows."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from deploy.docker import replicas
+from deploy.docker.published import published
+from deploy.local import monitoring, services, status
+from deploy.local.status import Part, State
+from shared.version import VERSION
+
+# The services of docker-compose.yml that stay, in the order of their start; the optional ones are those with a profile.
+SERVICES = (
+    "kafka",
+    "postgres",
+    "alertmanager",
+    "prometheus",
+    "grafana",
+    "ingestion",
+    "aggregation",
+    "api",
+    "simulator",
+)
+OPTIONAL = frozenset({"alertmanager", "prometheus", "grafana", "simulator"})
+# Where it says whether it is ready; the others have a route of Plumbline's.
+_READY = {"grafana": "/api/health"} | {name: each.ready for name, each in monitoring.MONITORS.items()}
+
+Trouble = Mapping[str, str] | None
+
+
+def parts(values: Mapping[str, str]) -> list[Part]:
+    """Every service; asks each container of it that runs."""
+    with ThreadPoolExecutor(len(SERVICES)) as threads:  # the silence of one isn't added to another's
+        return list(threads.map(lambda name: _part(name, values), SERVICES))
+
+
+def _part(name: str, values: Mapping[str, str]) -> Part:
+    shown = status.address(name, {**values, **published(values, os.environ)})
+    part = judged(name, shown, _asked(name, values))
+    return part if part.state in ("stopped", "not answering") else replace(part, version=_version(name, values))
+
+
+def _asked(name: str, values: Mapping[str, str]) -> list[Trouble]:
+    """What each container lacks; none where nothing has that name."""
+    if name in ("kafka", "postgres"):
+        return [status.troubles(name, values)] if replicas.addresses(name) else []
+    if name in _READY:
+        url = f"{values[f'{name.upper()}_URL']}{_READY[name]}"
+    else:
+        url = services.ready_url(name, values)
+    return [services.troubles(each) for each in replicas.each(url)]
+
+
+def judged(name: str, url: str | None, found: Sequence[Trouble]) -> Part:
+    """The part, from what each of its containers lacks (None: it doesn't answer)."""
+    part = Part(name, "stopped", None, url, None, optional=name in OPTIONAL, replicas=len(found))
+    if not found:
+        return part
+    silent = sum(trouble is None for trouble in found)
+    if silent == len(found):
+        return replace(part, state="not answering")
+    problems = {text: None for trouble in found if trouble for text in services.in_words(trouble)}
+    if silent:
+        restart = f"docker compose restart {name}"
+        problems |= {f"{silent} of {len(found)} containers don't answer → {restart}": None}
+    state: State = "not ready" if problems else "running"
+    return replace(part, state=state, problem="; ".join(problems) or None)
+
+
+def _version(name: str, values: Mapping[str, str]) -> str | None:
+    """Kafka and Grafana don't tell; our own images are made at once."""
+    if name == "postgres":
+        return status.postgres_version(values)
+    if name in monitoring.MONITORS:
+        return monitoring.version(name, values)
+    return VERSION if name in services.MODULES else None
