@@ -13,19 +13,10 @@ from shared.version import VERSION
 
 # The services of docker-compose.yml that stay, in the order of their start; the optional ones are those with a profile.
 SERVICES = (
-    "kafka",
-    "postgres",
-    "alertmanager",
-    "prometheus",
-    "grafana",
-    "ingestion",
-    "aggregation",
-    "api",
-    "simulator",
-)
-OPTIONAL = frozenset({"alertmanager", "prometheus", "grafana", "simulator"})
-# Where it says whether it is ready; the others have a route of Plumbline's.
-_READY = {"grafana": "/api/health"} | {name: each.ready for name, each in monitoring.MONITORS.items()}
+    "kafka", "postgres", "alertmanager", "node-exporter", "prometheus", "grafana",
+    "ingestion", "aggregation", "api", "simulator",
+)  # fmt: skip
+OPTIONAL = frozenset({"alertmanager", "node-exporter", "prometheus", "grafana", "simulator"})
 
 Trouble = Mapping[str, str] | None
 
@@ -37,7 +28,7 @@ def parts(values: Mapping[str, str]) -> list[Part]:
 
 
 def _part(name: str, values: Mapping[str, str]) -> Part:
-    shown = status.address(name, {**values, **published(values, os.environ)})
+    shown = status.address(_known(name), {**values, **published(values, os.environ)})
     part = judged(name, shown, _asked(name, values))
     return part if part.state in ("stopped", "not answering") else replace(part, version=_version(name, values))
 
@@ -46,11 +37,19 @@ def _asked(name: str, values: Mapping[str, str]) -> list[Trouble]:
     """What each container lacks; none where nothing has that name."""
     if name in ("kafka", "postgres"):
         return [status.troubles(name, values)] if replicas.addresses(name) else []
-    if name in _READY:
-        url = f"{values[f'{name.upper()}_URL']}{_READY[name]}"
-    else:
-        url = services.ready_url(name, values)
-    return [services.troubles(each) for each in replicas.each(url)]
+    return [services.troubles(each) for each in replicas.each(_ready_url(_known(name), values))]
+
+
+def _ready_url(name: str, values: Mapping[str, str]) -> str:
+    if name == "grafana":
+        return f"{values['GRAFANA_URL']}/api/health"
+    monitor = name in monitoring.MONITORS
+    return monitoring.ready_url(name, values) if monitor else services.ready_url(name, values)
+
+
+def _known(name: str) -> str:
+    """The service as the embedded stack calls it."""
+    return "node" if name == "node-exporter" else name
 
 
 def judged(name: str, url: str | None, found: Sequence[Trouble]) -> Part:
@@ -73,6 +72,6 @@ def _version(name: str, values: Mapping[str, str]) -> str | None:
     """Kafka and Grafana don't tell; our own images are made at once."""
     if name == "postgres":
         return status.postgres_version(values)
-    if name in monitoring.MONITORS:
-        return monitoring.version(name, values)
+    if _known(name) in monitoring.MONITORS:
+        return monitoring.version(_known(name), values)
     return VERSION if name in services.MODULES else None

@@ -8,6 +8,7 @@ from deploy.docker import replicas, status
 from deploy.docker.published import published
 from deploy.docker.secrets import ADDRESSES
 from deploy.local.doctor import part_finding
+from tests.unit.deploy.docker.composed import LASTING, SERVICES
 
 IN_COMPOSE = {"PLUMBLINE_DEPLOYMENT": "compose"}
 
@@ -70,3 +71,8 @@ def test_people_are_told_addresses_of_the_host(environ: Mapping[str, str], api: 
 
 def test_the_embedded_stacks_addresses_are_good_as_they_are() -> None:
     assert published({"API_URL": "http://127.0.0.1:8123"}, {"API_PORTS": "1"}) == {"API_URL": "http://127.0.0.1:8123"}
+
+
+def test_each_service_that_stays_is_asked_and_those_with_a_profile_may_be_away() -> None:
+    assert set(status.SERVICES) == LASTING
+    assert {name for name in LASTING if SERVICES[name].get("profiles")} == status.OPTIONAL
