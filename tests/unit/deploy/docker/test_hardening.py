@@ -36,7 +36,7 @@ def test_it_writes_only_to_its_volumes_and_to_memory(name: str) -> None:
     if name in WRITES:
         return
     assert SERVICES[name]["read_only"] is True
-    assert all(mount.startswith("/tmp:size=") for mount in SERVICES[name]["tmpfs"])
+    assert all(mount.startswith("/tmp:size=") for mount in SERVICES[name]["tmpfs"])  # noqa: S108  in the container
 
 
 @each_service
@@ -101,7 +101,7 @@ def test_nothing_stands_in_the_way_of_replicas() -> None:
     assert "hostname" not in TEXT
     for name in ("ingestion", "aggregation", "api"):
         for port in SERVICES[name].get("ports", []):
-            assert re.search(r"-\d+-\d+\}:|-\d+\}:\d+$", port), port
+            assert re.search(r":-\d+-\d+\}:\d+$", port), f"{port}: not a range"
 
 
 @pytest.mark.parametrize("name", sorted(LASTING))
