@@ -84,6 +84,14 @@ def test_what_the_dockerfile_copies_is_sent() -> None:
         assert any(file.startswith(prefix) for file in inside) or source == "deploy/docker/certificates/", source
 
 
+def test_all_code_of_the_packages_is_sent() -> None:
+    packages = ("shared/", "ops/", "simulator/", "ingestion_service/", "aggregation_service/", "api_service/")
+    code = [file for file in listed() if file.endswith((".py", ".sql"))]
+    assert [file for file in code if file.startswith(packages) and not sent(file)] == []
+    top = ("deploy/", "deploy/local/", "deploy/docker/")
+    assert [file for file in code if f"{PurePosixPath(file).parent}/" in top and not sent(file)] == []
+
+
 def test_the_classic_builder_understands_it() -> None:
     assert not re.match(r"#\s*(syntax|escape|check)\s*=", TEXT)
     assert "<<" not in TEXT
