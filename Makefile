@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types browser test test-containers faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences
+.PHONY: help setup demo up down status reset doctor lint types browser test test-containers faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences sbom image-sizes
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -85,6 +85,12 @@ panels: setup ## ask what every panel asks of a real stack, and write the answer
 
 licences: setup ## write docs/licences.md: of what others made, what is in the images, and may it be
 	@text=$$($(BIN)/python -m deploy.supply.licences) && printf '%s\n' "$$text" > docs/licences.md
+
+sbom: setup ## write a bill of materials (CycloneDX) of each image into sbom/ (ONLY=api: of one, to standard output)
+	@$(BIN)/python -m deploy.supply.sbom $(if $(ONLY),$(ONLY) --stdout)
+
+image-sizes: setup ## sizes of the images: of the base, and of what is added to it (JSON=1)
+	@$(BIN)/python -m deploy.supply.sizes $(if $(JSON),--json)
 
 env-example: setup ## write .env.example from the services' settings
 	$(BIN)/python -m ops.env_example > .env.example

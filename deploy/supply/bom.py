@@ -1,0 +1,151 @@
+"""The bill of materials of an image, in CycloneDX's model."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from packageurl import PackageURL
+
+from deploy.supply.contents import Contents, Distribution
+from deploy.supply.locks import Locked
+from deploy.supply.vendored import VENDORED, Vendored
+from shared.version import VERSION
+
+_licences = LicenseFactory()
+
+
+def bom(contents: Contents, lock: Iterable[Locked], now: datetime) -> Bom:
+    """What the image holds, and which distribution asked for which."""
+    service = contents.service
+    result = Bom()
+    result.metadata.timestamp = now
+    root = Component(
+        type=ComponentType.CONTAINER,
+        name=f"plumbline-{service}",
+        version=VERSION,
+        bom_ref=f"plumbline-{service}",
+        licenses=[_licences.make_from_string("Apache-2.0")],
+        properties=[
+            Property(name="plumbline:source", value=contents.source),
+            *(Property(name=f"plumbline:sha256:{path}", value=found) for path, found in contents.digests.items()),
+        ],
+    )
+    result.metadata.component = root
+    locked = {each.name: each for each in lock}
+    ours = {each.name: _distribution(each, locked.get(each.name)) for each in contents.distributions}
+    others = [
+        _python(contents.python),
+        *(_distribution(each, None) for each in contents.base),
+        *(_package(each, contents.system) for each in contents.debian),
+        *(_vendored(each) for each in VENDORED if each.package in contents.code),
+        *([_system(contents.system)] if contents.system else []),
+    ]
+    for component in (*ours.values(), *others):
+        result.components.add(component)
+    children: dict[str, list[Component]] = {name: [] for name in ours}
+    direct = [
+        component for name, component in ours.items() if name not in locked or "plumbline" in locked[name].parents
+    ]
+    for name, each in locked.items():
+        for parent in each.parents:
+            if name in ours and parent in children:
+                children[parent].append(ours[name])
+    result.register_dependency(root, [*direct, *others])
+    for name, asked in children.items():
+        result.register_dependency(ours[name], asked)
+    return result
+
+
+def _distribution(each: Distribution, locked: Locked | None) -> Component:
+    """With the archives that the lock allows, and what the wheel brings along inside."""
+    purl = PackageURL("pypi", name=each.name, version=each.version)
+    archives = [HashType(alg=HashAlgorithm.SHA_256, content=content) for content in locked.hashes] if locked else []
+    reference = ExternalReference(
+        type=ExternalReferenceType.DISTRIBUTION,
+        url=XsUri(str(purl)),
+        comment="one of these archives, by the lock",
+        hashes=archives,
+    )
+    return Component(
+        name=each.name,
+        version=each.version,
+        purl=purl,
+        bom_ref=str(purl),
+        description=each.summary or None,
+        licenses=[_licences.make_from_string(each.licence)] if each.licence else [],
+        external_references=[reference] if archives else [],
+        components=[*_inside(str(purl), each.sboms), *_libraries(str(purl), each.libraries)],
+    )
+
+
+def _inside(parent: str, sboms: Iterable[Mapping[str, Any]]) -> list[Component]:
+    """Components of the SBOMs in a wheel (PEP 770), without the wheel itself."""
+    found: dict[str, Component] = {}
+    for each in (component for sbom in sboms for component in sbom.get("components", [])):
+        purl = each.get("purl", "")
+        if purl and not purl.startswith("pkg:pypi/"):
+            reference = f"{parent}#{purl}"
+            found[reference] = Component(
+                name=each["name"],
+                version=each.get("version"),
+                purl=PackageURL.from_string(purl),
+                bom_ref=reference,
+                licenses=[
+                    _licences.make_from_string(said["expression"])
+                    for said in each.get("licenses", [])[:1]
+                    if "expression" in said
+                ],
+            )
+    return list(found.values())
+
+
+def _libraries(parent: str, libraries: Mapping[str, str]) -> list[Component]:
+    return [
+        Component(
+            type=ComponentType.FILE,
+            name=path,
+            bom_ref=f"{parent}#{path}",
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=content)],
+        )
+        for path, content in libraries.items()
+    ]
+
+
+def _python(version: str) -> Component:
+    return Component(
+        type=ComponentType.PLATFORM,
+        name="python",
+        version=version,
+        bom_ref="python",
+        purl=PackageURL("generic", name="python", version=version),
+        cpe=f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*" if version.count(".") == 2 else None,
+        licenses=[_licences.make_from_string("PSF-2.0")],
+    )
+
+
+def _system(release: Mapping[str, str]) -> Component:
+    return Component(
+        type=ComponentType.OPERATING_SYSTEM, name=release["ID"], version=release["VERSION_ID"], bom_ref="system"
+    )
+
+
+def _package(package: Mapping[str, str], release: Mapping[str, str]) -> Component:
+    about = {"arch": package["architecture"], "distro": f"{release['ID']}-{release['VERSION_ID']}"}
+    purl = PackageURL("deb", release["ID"], package["package"], package["version"], about)
+    return Component(name=package["package"], version=package["version"], purl=purl, bom_ref=str(purl))
+
+
+def _vendored(each: Vendored) -> Component:
+    purl = PackageURL("npm", name=each.name, version=each.version)
+    return Component(
+        name=each.name,
+        version=each.version,
+        purl=purl,
+        bom_ref=str(purl),
+        licenses=[_licences.make_from_string(each.licence)],
+        properties=[Property(name="plumbline:folder", value=each.folder)],
+    )

@@ -1,0 +1,37 @@
+"""What an image could hold, as inside.py prints it."""
+
+from typing import Any
+
+RUST = {
+    "components": [
+        {"name": "serde", "version": "1.0", "purl": "pkg:cargo/serde@1.0", "licenses": [{"expression": "MIT"}]}
+    ]
+}
+WHEEL = {"components": [{"name": "one", "version": "1", "purl": "pkg:pypi/one@1"}, {"name": "part", "version": "2"}]}
+
+
+def distribution(name: str, version: str, **more: Any) -> dict[str, Any]:
+    """As `inside.told` has it."""
+    empty = {
+        "expression": "MIT",
+        "words": "",
+        "classifiers": [],
+        "summary": "",
+        "libraries": {},
+        "sboms": [],
+        "changed": [],
+    }
+    return {"name": name, "version": version, **empty, **more}
+
+
+def found(*distributions: dict[str, Any]) -> dict[str, Any]:
+    """As `inside.main` prints it."""
+    return {
+        "python": "3.13.9",
+        "system": {"ID": "debian", "VERSION_ID": "12"},
+        "debian": [{"package": "libc6", "version": "2.36-9+deb12u10", "architecture": "amd64"}],
+        "base": [distribution("pip", "25.3")],
+        "distributions": list(distributions),
+        "code": ["api_service", "shared"],
+        "digests": {"/opt/plumbline/lib": "0" * 64},
+    }

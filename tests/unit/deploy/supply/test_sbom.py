@@ -1,0 +1,126 @@
+"""Bills of materials: valid by CycloneDX's schema, and with everything that is there."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from deploy.supply import contents, images, licence, locks, sbom
+from deploy.supply.bom import bom
+from deploy.supply.contents import Contents
+from deploy.supply.locks import Locked
+from shared.errors import PlumblineError, Unavailable
+from tests.unit.deploy.supply.materials import RUST, WHEEL, distribution, found
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+ONE = Locked("one", "1", ("a" * 64, "b" * 64), ("plumbline",))
+TWO = Locked("two", "2", ("c" * 64,), ("one",))
+
+
+def document(seen: Contents, lock: tuple[Locked, ...]) -> dict[str, Any]:
+    """What is written, which has passed the schema."""
+    return dict(json.loads(sbom.written(bom(seen, lock, NOW))))
+
+
+def purls(made: dict[str, Any]) -> set[str]:
+    return {each["purl"] for each in made["components"] if "purl" in each}
+
+
+def image(*distributions: dict[str, Any]) -> Contents:
+    return contents.read("api", "image plumbline-api:dev sha256:1", found(*distributions))
+
+
+@pytest.mark.parametrize("service", images.SERVICES)
+def test_every_locked_distribution_is_in_it_with_its_licence_and_hashes(service: str) -> None:
+    lock = locks.installed(service)
+    made = document(contents.of_lock(service), lock)
+    components = {each.get("purl"): each for each in made["components"]}
+    for each in lock:
+        component = components[f"pkg:pypi/{each.name}@{each.version}"]
+        assert component["licenses"]
+        (reference,) = component["externalReferences"]
+        assert {found["content"] for found in reference["hashes"]} == set(each.hashes)
+    (source, *_) = made["metadata"]["component"]["properties"]
+    assert source == {"name": "plumbline:source", "value": f"lock file requirements/{service}.txt"}
+    assert ("pkg:npm/uplot@1.6.32" in components) is (service in {"api", "ops"})
+
+
+def test_what_is_taken_out_of_the_lock_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = locks.installed("ingestion")
+    less = tuple(each for each in whole if each.name != "msgspec")
+    assert len(less) == len(whole) - 1
+    monkeypatch.setattr(locks, "installed", lambda _service: less)
+    names = {each["name"] for each in document(contents.of_lock("ingestion"), less)["components"]}
+    assert "msgspec" not in names
+    assert "numpy" in names
+
+
+def test_an_image_is_told_as_it_is() -> None:
+    one = distribution("one", "1", sboms=[RUST, WHEEL], libraries={"one.libs/libx.so": "d" * 64})
+    made = document(image(one, distribution("two", "2")), (ONE, TWO))
+    assert made["metadata"]["timestamp"] == "2026-11-21T00:00:00+00:00"
+    assert purls(made) == {
+        *("pkg:pypi/one@1", "pkg:pypi/two@2", "pkg:pypi/pip@25.3", "pkg:generic/python@3.13.9"),
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12",
+        *("pkg:npm/swagger-ui-dist@5.35.0", "pkg:npm/uplot@1.6.32"),
+    }
+    (component,) = (each for each in made["components"] if each["name"] == "one")
+    assert [(each["type"], each["name"]) for each in component["components"]] == [
+        ("file", "one.libs/libx.so"),
+        ("library", "serde"),
+    ]
+
+
+def test_who_asked_for_what_is_in_it() -> None:
+    made = document(image(distribution("one", "1"), distribution("two", "2")), (ONE, TWO))
+    asked = {each["ref"]: each.get("dependsOn", []) for each in made["dependencies"]}
+    assert asked["pkg:pypi/one@1"] == ["pkg:pypi/two@2"]
+    assert "pkg:pypi/one@1" in asked["plumbline-api"]
+    assert "pkg:pypi/two@2" not in asked["plumbline-api"]
+
+
+@pytest.mark.parametrize(
+    ("distributions", "told"),
+    [
+        ((distribution("one", "1"),), ["two 2 is locked and not in it → docker compose build api"]),
+        (
+            (distribution("one", "1"), distribution("two", "3")),
+            [
+                "two 2 is locked and not in it → docker compose build api",
+                "two 3 is in it and not locked → docker compose build api",
+            ],
+        ),
+        (
+            (distribution("one", "1", changed=["one/x.py"]), distribution("two", "2")),
+            ["one/x.py isn't what one installs → docker compose build api"],
+        ),
+        (
+            (distribution("one", "1"), distribution("two", "2", expression="AGPL-3.0-only")),
+            licence.refused({"two": "AGPL-3.0-only"}),
+        ),
+        ((distribution("One", "1"), distribution("two", "2")), []),
+    ],
+)
+def test_an_image_that_is_not_as_its_lock_says_is_told(
+    distributions: tuple[dict[str, Any], ...], told: list[str]
+) -> None:
+    assert sbom.problems(image(*distributions), (ONE, TWO)) == told
+
+
+def test_what_does_not_pass_the_schema_is_not_written() -> None:
+    made = bom(image(), (), NOW)
+    assert made.metadata.component is not None
+    made.metadata.component.mime_type = "no type"
+    with pytest.raises(PlumblineError, match="isn't valid"):
+        sbom.written(made)
+
+
+def test_without_an_engine_the_lock_is_read_and_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert sbom.look("ops", "dev", "auto").source == "lock file requirements/ops.txt"
+    assert capsys.readouterr().err.startswith("ops: no command `docker` here")
+    with pytest.raises(Unavailable, match="no command `docker` here → "):
+        sbom.look("ops", "dev", "image")
