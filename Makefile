@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo up down status reset doctor lint types browser test test-containers faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences sbom image-sizes
+.PHONY: help setup demo demo-docker up down status reset doctor lint types browser test test-containers faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences sbom image-sizes
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -25,6 +25,9 @@ setup: .venv/ready ## build .venv and fetch what the embedded stack needs (Debia
 
 demo: setup ## real events through real Kafka and Postgres to statistics, live until Ctrl-C (DEMO_SECONDS=n: ends by itself)
 	@exec $(BIN)/plumbline demo
+
+demo-docker: ## the same on containers; needs Docker and compose only (DEMO_SECONDS=n: ends by itself)
+	@exec deploy/docker/demo.sh
 
 up: setup ## start the stack in the background (ONLY=kafka,postgres,…: a part, with the settings of this environment)
 	@exec $(BIN)/plumbline up $(if $(ONLY),--only $(ONLY))

@@ -1,6 +1,7 @@
 """The stack's HTTP API, as the operator's commands ask it."""
 
 import json
+import os
 import shlex
 import urllib.error
 import urllib.request
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from deploy.docker.published import published
 from shared.errors import PlumblineError, Unavailable
 
 TIMEOUT_S = 10.0
@@ -39,6 +41,6 @@ def address(values: Mapping[str, str], path: str, parameters: Mapping[str, str])
 
 
 def curl(values: Mapping[str, str], token: str, path: str, **parameters: str) -> str:
-    """The command that asks the same in a shell."""
+    """The command that asks the same in a shell of the host."""
     header = shlex.quote(f"Authorization: Bearer {token}")
-    return f"curl -s -H {header} {shlex.quote(address(values, path, parameters))}"
+    return f"curl -s -H {header} {shlex.quote(address(published(values, os.environ), path, parameters))}"

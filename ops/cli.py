@@ -14,6 +14,7 @@ from ops import (
     dlq,
     doctor,
     keys,
+    missing,
     offsets,
     reconcile,
     stack,
@@ -22,6 +23,8 @@ from ops import (
     token,
     trace,
     verify,
+    wait,
+    watch,
 )
 from shared import lifecycle
 from shared.errors import PlumblineError
@@ -35,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_WATCHING = (demo, stack, status, tail, doctor, bundle)
+_WATCHING = (demo, stack, status, watch, wait, tail, missing, doctor, bundle)
 _DECIDING = (token, keys, clients, offsets, reconcile, verify, backfill, dlq, trace)
 for module in (*_WATCHING, *_DECIDING):
     module.register(app)
@@ -50,7 +53,7 @@ def main() -> NoReturn:
 
 def _run() -> None:
     try:
-        app()
+        app(prog_name="plumbline")
     except OSError as error:  # a full disk, a file of another user's: the message names it, a trace wouldn't help
         raise PlumblineError(f"{error} → plumbline doctor") from error
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import broker, figures
+from shared.deployment import typed
 from shared.errors import PlumblineError
 
 TERMINAL_S = 1.0
@@ -29,7 +30,7 @@ def watch(
             try:
                 now = figures.look(values, kafka, token, series)
             except PlumblineError as error:  # a server that is away comes back, or the user sees what is wrong
-                _show(show, {"problem": str(error)})
+                _show(show, {"problem": typed(str(error))})
                 continue
             _show(show, figures.lines(before, now, figures.now()))
             before = now

@@ -37,16 +37,21 @@ def token(
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(SCOPES)}", param_hint="--scope")
     lifetime = seconds(ttl)
     values = environment.require(home.default())
-    if {**values, **os.environ}.get("JWT_ISSUER"):
-        raise ConfigurationError(
-            "JWT_ISSUER: it names an external identity provider, whose tokens aren't ours to make "
-            "→ ask it for one, or unset JWT_ISSUER"
-        )
+    require_own_issuer(values)
     made = sign(values, subject, scopes, devices, lifetime)
     if as_json:
         print_json({"access_token": made, "token_type": "Bearer", "expires_in": lifetime, "scope": " ".join(scopes)})
     else:
         print(made)
+
+
+def require_own_issuer(values: Mapping[str, str]) -> None:
+    """Raises ConfigurationError where the API takes tokens of another issuer."""
+    if {**values, **os.environ}.get("JWT_ISSUER"):
+        raise ConfigurationError(
+            "JWT_ISSUER: it names an external identity provider, whose tokens aren't ours to make "
+            "→ ask it for one, or unset JWT_ISSUER"
+        )
 
 
 def seconds(text: str) -> int:

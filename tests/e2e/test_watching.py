@@ -89,6 +89,19 @@ def test_a_stack_that_is_well_says_so_with_all_its_figures(home: Path) -> None:
     assert shown.stdout.startswith("healthy: ")
 
 
+def test_waiting_and_watching_end_with_a_verdict(home: Path) -> None:
+    assert run("wait", "stored", "--timeout", "60").exit_code == 0
+    statistics = run("wait", "statistics", "--timeout", "100", "--json")
+    assert json.loads(statistics.stdout)["lacking"] == []
+    watched = run("watch", "--seconds", "1", "--json")
+    verdict = json.loads(watched.stdout)
+    assert (watched.exit_code, verdict["ok"], verdict["accounting"]["ok"]) == (0, True, True)
+    assert verdict["statistics"][0]["count"] == 20
+    commands = [line for line in watched.stderr.splitlines() if line.startswith("curl ")]
+    answer = subprocess.run(["sh", "-c", commands[0]], capture_output=True, text=True, check=True)
+    assert sum(row["count"] for row in json.loads(answer.stdout)["rows"]) == 20
+
+
 def test_watching_prints_a_line_a_tick_and_a_document_with_json() -> None:
     lines = run("status", "--live", "--for", "1").stdout.splitlines()
     assert len(lines) == 1
