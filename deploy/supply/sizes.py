@@ -41,7 +41,7 @@ def table(found: Sequence[Sizes]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for each in found:
         megabytes = [each.total, each.base, each.dependencies, each.code, each.dependencies + each.code]
-        yield f"| {each.image} | " + " | ".join(f"{size / 1e6:.1f} MB" for size in megabytes) + " |"
+        yield f"| {each.image.partition(':')[0]} | " + " | ".join(f"{size / 1e6:.1f} MB" for size in megabytes) + " |"
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def test_both_builders_layers_are_told_apart() -> None:
 
 
 def test_the_table_shows_the_base_apart_from_what_is_added() -> None:
-    (_, _, row) = sizes.table([sizes.of("x", CLASSIC)])
+    (_, _, row) = sizes.table([sizes.of("x:dev", CLASSIC)])
     assert row == "| x | 170.7 MB | 100.0 MB | 70.0 MB | 0.7 MB | 70.7 MB |"
 
 
