@@ -83,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     backend = config.stash[_BACKEND]
     terminalreporter.section("servers")
     ran = [f"{count} × {backend.versions[part]}" for part, count in sorted(backend.started.items())]
-    terminalreporter.write_line(f"{backend.name}: {', '.join(ran) or 'none was needed'}")
+    terminalreporter.write_line(f"{backend.name}: {', '.join(ran) or 'none ran'}")
     for (file, what), count in sorted(config.stash.get(_LEFT_OUT, Counter()).items()):
         terminalreporter.write_line(f"left out: {file} ({count}): {what}")
 
