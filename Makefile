@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := simulator ingestion aggregation api ops otel dev
 
-.PHONY: help setup demo demo-docker up down status reset doctor lint types browser test test-containers faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences sbom image-sizes
+.PHONY: help setup demo demo-docker up down status reset doctor lint types browser test test-containers test-compose faults bench alert-faults figures screenshots docs dashboards panels env-example lock licences sbom image-sizes
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -60,6 +60,9 @@ test-containers: setup ## the integration and fault tests on Kafka and Postgres 
 
 browser: setup ## the Chromium that tests of the analysts' page need (installed when run as root)
 	@$(BIN)/python -m tests.browser
+
+test-compose: setup ## docker-compose.yml for real: up, events, scale, kill table (ARGS='-m smoke': three minutes; JSON=file, DOC=file)
+	$(BIN)/pytest tests/compose -v $(if $(JSON),--compose-json=$(JSON)) $(if $(DOC),--compose-doc=$(DOC)) $(ARGS)
 
 faults: setup ## every fault at its full length, with a table of what was lost (JSON=file, STORM_SEED=n, STORM_SECONDS=n)
 	$(BIN)/pytest tests/faults -v --long $(if $(JSON),--faults-json=$(JSON)) $(ARGS)

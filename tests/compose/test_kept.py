@@ -1,0 +1,66 @@
+"""What stays when containers go: data, secrets and tokens."""
+
+import hashlib
+
+import pytest
+
+from tests.compose import account, cli
+from tests.compose.client import Client
+from tests.compose.conftest import token
+from tests.compose.stack import SERVICES, TAG, Stack
+from tests.pipeline import wait_for
+
+NEXT = "test-next"
+_OURS = ("ingestion", "aggregation", "api", "ops")
+
+
+def _secrets(stack: Stack) -> str:
+    shown = stack.compose("run", "--rm", "-T", "--entrypoint", "sh", "ops", "-c", "cat /run/plumbline/*")
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _known(stack: Stack, client: Client) -> dict[str, object]:
+    """What must be the same afterwards."""
+    asked = {"device_id": "first", "metric": "m", "bucket": "none", "from": "-1d"}
+    return {
+        "statistics": [(row["count"], row["min"], row["max"], row["p50"]) for row in client.stats(**asked)],
+        "totals": account.totals(stack),
+        "events": stack.number("SELECT count(*) FROM events"),
+        "secrets": _secrets(stack),
+    }
+
+
+@pytest.mark.smoke
+def test_down_and_up_again(stack: Stack) -> None:
+    account.settle(stack)
+    made_before = token(stack)
+    before = _known(stack, Client(stack.api_ports()[0], made_before))
+    stack.compose("down")
+    assert "container" not in stack.left()
+    assert len(stack.left()["volume"]) >= 3
+    stack.compose("up", "-d")
+    client = Client(stack.api_ports()[0], made_before)
+    wait_for(lambda: client.answers("/readyz"), "the API is ready")
+    assert _known(stack, client) == before
+    stack.ops("reconcile")
+
+
+def test_another_image(stack: Stack) -> None:
+    """`up` with a newer tag replaces the containers and keeps what they have stored."""
+    account.settle(stack)
+    before = _known(stack, Client(stack.api_ports()[0], token(stack)))
+    old = {service: stack.one(service).inspect()["Id"] for service in SERVICES}
+    for name in _OURS:
+        cli.docker("tag", f"plumbline-{name}:{TAG}", f"plumbline-{name}:{NEXT}")
+    try:
+        stack.tag = NEXT
+        stack.compose("up", "-d", "--no-build")
+        replaced = {service for service in SERVICES if stack.one(service).inspect()["Id"] != old[service]}
+        assert replaced == {"ingestion", "aggregation", "api"}
+        client = Client(stack.api_ports()[0], token(stack))
+        wait_for(lambda: client.answers("/readyz"), "the API is ready")
+        assert _known(stack, client) == before
+    finally:
+        stack.tag = TAG
+        stack.compose("up", "-d", "--no-build")
+        cli.docker("rmi", *(f"plumbline-{name}:{NEXT}" for name in _OURS))
