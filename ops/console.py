@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.moments import rfc3339
+from shared.deployment import typed
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
@@ -51,6 +52,11 @@ def progress(as_json: bool) -> Callable[[str], None]:
             print(line, file=stream, flush=True)
 
     return say
+
+
+def tell(text: str) -> None:
+    """A line for people, with its commands as they are typed where this runs."""
+    print(typed(text))
 
 
 def print_json(value: Any) -> None:

@@ -57,17 +57,20 @@ start() {
   must "starting $*" up -d "$@"
 }
 
-# What the demo can do without, such as an image that can't be had.
+# What the demo can do without, such as what has an image that can't be had.
 try() {
-  local name
+  local name absent=
   for name; do
     if quietly up -d --no-deps "$name"; then
       say "starting $name"
+    elif grep -qiE 'registry|manifest|pull access|no such image' "$log"; then
+      absent+=" $name"
     else
-      say "$name is left out: $(grep -v '^ *$' "$log" | tail -n 1)"
+      say "$name is left out: $(grep -iE 'already|denied|error|failed' "$log" | head -n 1)"
       quietly rm -sf "$name" || true
     fi
   done
+  [[ -z $absent ]] || say "left out, as there is no way to their images from here:$absent"
 }
 
 running() { "${compose[@]}" ps --services --filter status=running 2>/dev/null | sort; }

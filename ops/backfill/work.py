@@ -16,6 +16,7 @@ from ops.moments import at, micros, moment, rfc3339
 from ops.operators import who
 from ops.progress import progress
 from ops.store import answering
+from shared.deployment import typed
 from shared.errors import PlumblineError
 from shared.failpoints import Failpoints
 from shared.statistics.buckets import bucket_name, parse_bucket
@@ -69,7 +70,7 @@ def _carry_out(store: Store, job: Job) -> None:
         with progress("backfill", days * len(devices), "readings") as advance:
             Rebuild(store, Failpoints.from_environment()).run(job, stretches, devices, advance)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped → the same command goes on where it is (plumbline backfill --list)\n")
+        sys.stderr.write(typed("stopped → the same command goes on where it is (plumbline backfill --list)\n"))
         raise
 
 

@@ -3,6 +3,7 @@
 import io
 import os
 import secrets as random
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,12 @@ from ops.bundle import store as database
 from ops.bundle.redaction import Redactor
 from ops.bundle.sources import read, sources
 from ops.console import Json, json_text, print_json, progress
+from shared import deployment
 from shared.errors import PlumblineError
 
 DEVICES_MOST = 500_000
+STDOUT = Path("-")
+LOGS = "logs/"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +35,8 @@ def register(app: typer.Typer) -> None:
 
 def support_bundle(
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to; default: plumbline-support-TIME.tar.gz here.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to; default: plumbline-support-TIME.tar.gz here. -: standard output."),
     ] = None,
     with_device_ids: Annotated[
         bool, typer.Option("--with-device-ids", help="Leave device ids in logs as they are; else pseudonyms.")
@@ -45,10 +50,10 @@ def support_bundle(
     what is missing and why, and how much was taken out. Look into it before you send it: addresses, paths and names
     of roles and topics are as they are.
     """
-    say = progress(as_json)
     now = datetime.now(UTC)
     name = f"plumbline-support-{now:%Y%m%dT%H%M%SZ}"
-    file = (output or Path(f"{name}.tar.gz")).expanduser()
+    file = _chosen(output, name, as_json)
+    say = progress(as_json or file == STDOUT)
     where = home.default()
     redactor = Redactor(secrets.known(where), () if with_device_ids else _devices(where), random.token_bytes(32))
     with _archive(file) as archive:
@@ -57,11 +62,24 @@ def support_bundle(
     if as_json:
         print_json({"file": str(file), **manifest})
         return
-    say(f"{file}: {len(manifest['files'])} files, {file.stat().st_size / 1024:,.0f} KiB")
+    size = "" if file == STDOUT else f", {file.stat().st_size / 1024:,.0f} KiB"
+    say(f"{file}: {len(manifest['files'])} files{size}")
     for path, why in manifest["missing"].items():
-        say(f"  not in it: {path}: {why.partition(' → ')[0]}")
+        say(f"  not in it: {path}: {why if path == LOGS else why.partition(' → ')[0]}")
     taken = ", ".join(f"{count:,} {what}" for what, count in manifest["redacted"].items()) or "nothing had to be"
     say(f"taken out: {taken}. Look into it before you send it.")
+
+
+def _chosen(output: Path | None, name: str, as_json: bool) -> Path:
+    """Where to. A container's own files go with it, so there it must be said."""
+    if output is None and deployment.composed():
+        raise PlumblineError(
+            "a file in this container would be gone with it "
+            "→ docker compose run --rm -T ops support-bundle --output - > plumbline-support.tar.gz"
+        )
+    if output == STDOUT and (as_json or sys.stdout.isatty()):
+        raise typer.BadParameter("standard output is for a file or a pipe, without --json", param_hint="--output")
+    return output if output == STDOUT else (output or Path(f"{name}.tar.gz")).expanduser()
 
 
 def _fill(archive: tarfile.TarFile, name: str, where: Path, redactor: Redactor, *, with_device_ids: bool) -> Any:
@@ -75,6 +93,8 @@ def _fill(archive: tarfile.TarFile, name: str, where: Path, redactor: Redactor, 
         else:
             files[source.path] = len(text.encode())
             _add(archive, f"{name}/{source.path}", text, now)
+    if deployment.composed():
+        missing[LOGS] = "the engine has them, unmasked → docker compose logs --no-color --timestamps > logs.txt"
     return {
         "made_at": now,
         "files": files,
@@ -96,7 +116,11 @@ def _devices(where: Path) -> list[str]:
 
 @contextmanager
 def _archive(file: Path) -> Iterator[tarfile.TarFile]:
-    """A new archive that its owner alone can read; none is left if it fails."""
+    """A new archive that its owner alone can read, none is left if it fails; or one on standard output."""
+    if file == STDOUT:
+        with tarfile.open(fileobj=sys.stdout.buffer, mode="w|gz") as archive:
+            yield archive
+        return
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

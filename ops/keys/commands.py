@@ -9,7 +9,7 @@ import typer
 
 from api_service.settings import ApiSettings
 from deploy.local import environment, home, secret_file
-from ops.console import Json, print_json, print_rows
+from ops.console import Json, print_json, print_rows, tell
 from ops.keys import key_file
 from ops.keys.key_file import Entry
 from ops.moments import duration, rfc3339
@@ -49,7 +49,7 @@ def rotate(file: File = None, algorithm: Algorithm = None, as_json: Json = False
         print_json({"signs": made.key.kid, "algorithm": made.key.algorithm, "file": str(chosen)})
         return
     print(f"{made.key.kid} ({made.key.algorithm}) signs from now on, {before[0].key.kid} still verifies")
-    print("plumbline keys list shows until when it is needed; plumbline keys retire removes it then")
+    tell("plumbline keys list shows until when it is needed; plumbline keys retire removes it then")
 
 
 def retire(

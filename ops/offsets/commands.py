@@ -9,7 +9,7 @@ import typer
 
 from deploy.local import environment, home
 from ops import store
-from ops.console import DryRun, Json, Why, Yes, print_json, print_rows
+from ops.console import DryRun, Json, Why, Yes, print_json, print_rows, tell
 from ops.offsets import store as decisions
 from ops.offsets.options import All, Choice, Partitions, Topic, look, require_reason
 from ops.offsets.retire import retire
@@ -39,7 +39,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     else:
         print_rows([_shown(each) for each in found], as_json=False)
         for line in advice(found):
-            print(line)
+            tell(line)
     if any(each.needs_decision for each in found):
         raise typer.Exit(1)
 
@@ -118,9 +118,7 @@ def _decide(action: str, to: str, choice: Choice, reason: str, how: tuple[bool, 
     if as_json:
         print_json([{**_planned(each), "decision": number} for each, number in _numbered(plans, made)])
     elif made:
-        print(
-            f"done, as decision {', '.join(map(str, made))}; ingestion goes on within seconds (plumbline offsets log)"
-        )
+        tell(f"done, as decision {', '.join(map(str, made))}; ingestion goes on within seconds (plumbline offsets log)")
 
 
 def _carry_out(values: Mapping[str, str], plans: Sequence[Plan], reason: str) -> list[int]:

@@ -8,7 +8,7 @@ import typer
 
 from deploy.local import environment, home
 from ops import store
-from ops.console import DryRun, Json, Why, Yes, print_json
+from ops.console import DryRun, Json, Why, Yes, print_json, tell
 from ops.offsets import options
 from ops.offsets import store as decisions
 from ops.offsets.standing import Standing, heir, require_gone
@@ -65,7 +65,7 @@ def retire(
         if acks or letters:
             print(f"{each.name}: {_words(acks, letters)} not published")
     if not dry_run:
-        print(f"done, as decision {', '.join(map(str, made))} (plumbline offsets log)")
+        tell(f"done, as decision {', '.join(map(str, made))} (plumbline offsets log)")
 
 
 def _have_it_told(connection: Connection, chosen: Sequence[Standing], to: str | None) -> None:

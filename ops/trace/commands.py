@@ -21,6 +21,7 @@ from ops.trace import picture
 from ops.trace import store as ways
 from ops.trace.records import Records
 from ops.trace.way import Found, Position, bucket, decoded, position, reading, verdict
+from shared.deployment import typed
 from shared.settings import TopicSettings, load
 
 LETTERS = 1_000  # of a device, looked through for a time
@@ -64,6 +65,7 @@ def trace(
         _read(found, connection)
         found.buckets = [row for event in found.events for row in _buckets(connection, event)]
     there, words = verdict(found)
+    words = typed(words)
     if as_json:
         print_json({"found": there, "verdict": words, **picture.plain(found)})
     else:

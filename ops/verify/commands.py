@@ -11,7 +11,7 @@ import typer
 
 from deploy.local import environment, home
 from ops import store
-from ops.console import Json, print_json
+from ops.console import Json, print_json, tell
 from ops.moments import micros, moment, rfc3339
 from ops.progress import progress
 from ops.verify import check, frame
@@ -110,4 +110,4 @@ def _show(report: Mapping[str, Any]) -> None:
         print(f"… and {len(found) - SHOWN:,} more: --json")
     print(f"{len(found):,} differences" if found else "all as recomputed")
     if report["mend"]:
-        print(f"→ {report['mend']}")
+        tell(f"→ {report['mend']}")
