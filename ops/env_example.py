@@ -38,6 +38,7 @@ CONTAINERS = (
     ("GRAFANA_PORT", "3000", "the host's port for Grafana"),
     ("PLUMBLINE_PUBLIC_URL", "", "the API's URL for people, where it isn't the first of these ports"),
     ("PLUMBLINE_TAG", "dev", "the tag of the images that are built and run"),
+    ("PLUMBLINE_EXTRA", "", "otel: the images are built with what sends traces, for OTEL_*"),
     (
         "COMPOSE_PROFILES",
         "",

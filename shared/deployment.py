@@ -18,6 +18,7 @@ _IN_CONTAINERS = (
     (re.compile(r"\bplumbline down\b"), "docker compose down"),
     (re.compile(r"\bplumbline reset\b"), "docker compose down -v"),
     (re.compile(r"\bplumbline demo\b|\bmake demo\b(?!-)"), "make demo-docker"),
+    (re.compile(r"\bpip install 'plumbline\[otel\]'"), "PLUMBLINE_EXTRA=otel docker compose up --build -d"),
     (re.compile(r"\bpython -m shared\.(?:topics|migrations)\b"), "docker compose up migrate"),
     (re.compile(r"\bpython -m simulator\b"), "docker compose run --rm simulator"),
     (re.compile(r"\bplumbline (?=[a-z])"), f"{_OPERATOR} "),

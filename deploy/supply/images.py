@@ -4,8 +4,8 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError
 
 SERVICES = ("ingestion", "aggregation", "api", "simulator", "ops")
-# The extra whose lock is in no image: traces, for who installs them (docs/tracing.md).
-OPTIONAL = "otel"
+# The extra of an image that was built with it as EXTRA (docs/tracing.md), and the distribution that tells.
+OPTIONAL, OPTIONAL_HAS = "otel", "opentelemetry-sdk"
 
 _PACKAGES = {
     "ingestion": "ingestion_service",

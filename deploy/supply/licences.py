@@ -76,7 +76,7 @@ def text(found: list[Row]) -> Iterator[str]:
         "`deploy/supply/licence.py`, or that can't be told from the metadata, fails this command and `make test`."
     )
     yield ""
-    yield f"`{_TRACES}` is the extra `otel`, which is in no image unless you add it ([tracing.md](tracing.md))."
+    yield f"`{_TRACES}` is the extra `otel`, which is in images that are built with it ([tracing.md](tracing.md))."
     yield from ("", "## Python distributions", "", "| distribution | version | licence | in |", "|---|---|---|---|")
     for row in found:
         where = "all" if set(row.where) >= set(images.SERVICES) else ", ".join(row.where)

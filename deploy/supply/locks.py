@@ -39,9 +39,13 @@ def python_version(dockerfile: str) -> str:
     return found.group(1)
 
 
-def installed(service: str) -> tuple[Locked, ...]:
-    """What an image of this checkout installs for the service."""
-    return tuple(parse(lock_file(service).read_text(), python_version(DOCKERFILE.read_text())))
+def installed(service: str, extra: str = "") -> tuple[Locked, ...]:
+    """What an image of this checkout installs for the service, with the Dockerfile's EXTRA."""
+    python = python_version(DOCKERFILE.read_text())
+    found = {
+        each.name: each for name in (service, extra) if name for each in parse(lock_file(name).read_text(), python)
+    }
+    return tuple(found.values())
 
 
 def parse(text: str, python: str) -> Iterator[Locked]:

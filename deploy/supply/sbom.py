@@ -50,6 +50,11 @@ def problems(found: Contents, lock: Iterable[locks.Locked]) -> list[str]:
     ]
 
 
+def built_with(found: Contents) -> str:
+    """What the image was built with as EXTRA."""
+    return images.OPTIONAL if images.OPTIONAL_HAS in {each.name for each in found.distributions} else ""
+
+
 def look(service: str, tag: str, source: str) -> Contents:
     """Into the image; `auto`: into the lock where there is no image."""
     if source == "lock":
@@ -76,8 +81,8 @@ def main() -> int:
         parser.error("--stdout is for one SERVICE")
     wrong = 0
     for service in asked.services or images.SERVICES:
-        lock = locks.installed(service)
         found = look(service, asked.tag, asked.source)
+        lock = locks.installed(service, built_with(found))
         text = written(bom(found, lock, datetime.now(UTC)))
         where = "" if asked.stdout else f"{_write(service, text).relative_to(locks.ROOT)}: "
         sys.stdout.write(text if asked.stdout else "")

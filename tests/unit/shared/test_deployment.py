@@ -29,6 +29,7 @@ SHOWN = [
         ("restore it, or `plumbline reset`", "restore it, or `docker compose down -v`"),
         ("→ plumbline dlq list --since -1h", "→ docker compose run --rm ops dlq list --since -1h"),
         ("→ run python -m shared.migrations, and", "→ run docker compose up migrate, and"),
+        ("→ pip install 'plumbline[otel]', or", "→ PLUMBLINE_EXTRA=otel docker compose up --build -d, or"),
         ("→ python -m simulator --from -1h", "→ docker compose run --rm simulator --from -1h"),
         ("→ DEMO_SECONDS=60 make demo", "→ DEMO_SECONDS=60 make demo-docker"),
         (

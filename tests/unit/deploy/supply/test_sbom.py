@@ -108,6 +108,14 @@ def test_an_image_that_is_not_as_its_lock_says_is_told(
     assert sbom.problems(image(*distributions), (ONE, TWO)) == told
 
 
+def test_an_image_with_traces_is_compared_with_their_lock_too() -> None:
+    assert sbom.built_with(image(distribution("one", "1"))) == ""
+    assert sbom.built_with(image(distribution("opentelemetry-sdk", "1"))) == "otel"
+    both = {each.name for each in locks.installed("aggregation", "otel")}
+    assert both == {each.name for lock in ("aggregation", "otel") for each in locks.installed(lock)}
+    assert len(both) == len(locks.installed("aggregation", "otel"))
+
+
 def test_what_does_not_pass_the_schema_is_not_written() -> None:
     made = bom(image(), (), NOW)
     assert made.metadata.component is not None
