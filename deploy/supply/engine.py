@@ -6,6 +6,8 @@ from typing import Any
 
 from shared.errors import Unavailable
 
+_TIMEOUT_S = 300
+
 
 def ask(*arguments: str, given: str | None = None) -> str:
     """Standard output of `docker …`.
@@ -15,9 +17,11 @@ def ask(*arguments: str, given: str | None = None) -> str:
     """
     command = ["docker", *arguments]
     try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=300)
-    except FileNotFoundError:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+    except OSError:
         raise Unavailable("no command `docker` here → install a Docker engine and its client") from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"docker {arguments[0]} didn't answer for {_TIMEOUT_S} s → docker info") from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Unavailable(f"docker {arguments[0]} failed: {said} → docker info")
