@@ -39,8 +39,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def measured(pytestconfig: pytest.Config) -> Report:
-    """What is printed at the end."""
-    return pytestconfig.stash.setdefault(_REPORT, Report(cli.versions()))
+    """What is printed at the end. Without an engine or compose the run ends here, and says what to do."""
+    try:
+        return pytestconfig.stash.setdefault(_REPORT, Report(cli.versions()))
+    except (OSError, AssertionError) as error:
+        cause = (str(error).strip().splitlines() or [""])[-1]
+        pytest.exit(
+            f"no Docker engine with compose answers ({cause}) → start one, or name it in DOCKER_HOST; it needs Docker's"
+            " compose plugin or docker-compose; `make test` does without",
+            returncode=69,
+        )
 
 
 @pytest.fixture(scope="session")
