@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
@@ -10,7 +9,7 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from packageurl import PackageURL
 
-from deploy.supply.contents import Contents, Distribution
+from deploy.supply.contents import Contents, Distribution, Part
 from deploy.supply.locks import Locked
 from deploy.supply.vendored import VENDORED, Vendored
 from shared.version import VERSION
@@ -78,29 +77,21 @@ def _distribution(each: Distribution, locked: Locked | None) -> Component:
         description=each.summary or None,
         licenses=[_licences.make_from_string(each.licence)] if each.licence else [],
         external_references=[reference] if archives else [],
-        components=[*_inside(str(purl), each.sboms), *_libraries(str(purl), each.libraries)],
+        components=[*_parts(str(purl), each.parts), *_libraries(str(purl), each.libraries)],
     )
 
 
-def _inside(parent: str, sboms: Iterable[Mapping[str, Any]]) -> list[Component]:
-    """Components of the SBOMs in a wheel (PEP 770), without the wheel itself."""
-    found: dict[str, Component] = {}
-    for each in (component for sbom in sboms for component in sbom.get("components", [])):
-        purl = each.get("purl", "")
-        if purl and not purl.startswith("pkg:pypi/"):
-            reference = f"{parent}#{purl}"
-            found[reference] = Component(
-                name=each["name"],
-                version=each.get("version"),
-                purl=PackageURL.from_string(purl),
-                bom_ref=reference,
-                licenses=[
-                    _licences.make_from_string(said["expression"])
-                    for said in each.get("licenses", [])[:1]
-                    if "expression" in said
-                ],
-            )
-    return list(found.values())
+def _parts(parent: str, parts: Iterable[Part]) -> list[Component]:
+    return [
+        Component(
+            name=each.name,
+            version=each.version,
+            purl=PackageURL.from_string(each.purl),
+            bom_ref=f"{parent}#{each.purl}",
+            licenses=[_licences.make_from_string(each.licence)] if each.licence else [],
+        )
+        for each in parts
+    ]
 
 
 def _libraries(parent: str, libraries: Mapping[str, str]) -> list[Component]:

@@ -1,7 +1,7 @@
 """What is in an image: as found in the image itself, or, without an engine, as its lock file says."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,21 @@ INSIDE = Path(__file__).with_name("inside.py")
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What a wheel has compiled in, as it says itself (PEP 770); the licence where it says that too."""
+
+    name: str
+    version: str | None
+    purl: str
+    licence: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Distribution:
     """A Python distribution.
 
-    `libraries`: shared objects of others in its wheel, path → SHA-256. `sboms`: the wheel's own. `changed`: files that
-    aren't what the wheel's RECORD says.
+    `libraries`: shared objects of others in its wheel, path → SHA-256. `changed`: files that aren't what the wheel's
+    RECORD says.
     """
 
     name: str
@@ -27,7 +37,7 @@ class Distribution:
     licence: str | None
     summary: str = ""
     libraries: Mapping[str, str] = field(default_factory=dict)
-    sboms: tuple[Mapping[str, Any], ...] = ()
+    parts: tuple[Part, ...] = ()
     changed: tuple[str, ...] = ()
 
 
@@ -89,6 +99,15 @@ def _distribution(told: Mapping[str, Any]) -> Distribution:
         licence=spdx(Said(told["expression"], told["words"], tuple(told["classifiers"]))),
         summary=told["summary"],
         libraries=told["libraries"],
-        sboms=tuple(told["sboms"]),
+        parts=tuple(_parts(told["sboms"])),
         changed=tuple(told["changed"]),
     )
+
+
+def _parts(sboms: Iterable[Mapping[str, Any]]) -> Iterator[Part]:
+    """Components of a wheel's SBOMs, each once, without the wheel itself."""
+    named = {each["purl"]: each for sbom in sboms for each in sbom.get("components", []) if "purl" in each}
+    for purl, each in named.items():
+        if not purl.startswith("pkg:pypi/"):
+            licence = next((said["expression"] for said in each.get("licenses", []) if "expression" in said), None)
+            yield Part(each["name"], each.get("version"), purl, licence)

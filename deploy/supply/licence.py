@@ -8,7 +8,10 @@ from license_expression import AND, OR, LicenseSymbol, LicenseWithExceptionSymbo
 
 # Permissive: keep the notice, which stays in the image with each distribution's metadata.
 PERMISSIVE = frozenset(
-    {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0", "Zlib"}
+    {
+        *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0"),
+        *("Unicode-3.0", "Unicode-DFS-2016", "Zlib"),
+    }
 )
 
 

@@ -96,9 +96,9 @@ def text(found: list[Row]) -> Iterator[str]:
         yield f"- {allowance.licence} for {', '.join(sorted(allowance.distributions))}: {allowance.reason}"
     yield ""
     yield (
-        "What wheels bring along inside (OpenSSL, librdkafka, OpenBLAS, Rust crates, …) is listed by `make sbom`; the "
-        "licence files of each are in its `.dist-info` folder, which stays in the image. The licences of the base "
-        "image's Debian packages are in its `/usr/share/doc/*/copyright`."
+        "What wheels bring along inside (OpenSSL, librdkafka, OpenBLAS, Rust crates, …) is listed by `make sbom`, "
+        "which judges the licences that the wheels name for it. The licence files of each wheel are in its `.dist-info` "
+        "folder, which stays in the image. Those of the base's Debian packages are in `/usr/share/doc/*/copyright`."
     )
 
 

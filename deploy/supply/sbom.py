@@ -47,6 +47,14 @@ def problems(found: Contents, lock: Iterable[locks.Locked]) -> list[str]:
         *(f"{name} {version} is in it and not locked {build}" for name, version in sorted(there - asked)),
         *(f"{path} isn't what {each.name} installs {build}" for each in found.distributions for path in each.changed),
         *licence.refused({each.name: each.licence for each in found.distributions}),
+        *licence.refused(
+            {
+                f"{part.name} in {each.name}": part.licence
+                for each in found.distributions
+                for part in each.parts
+                if part.licence
+            }
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ RUST = {
         {"name": "serde", "version": "1.0", "purl": "pkg:cargo/serde@1.0", "licenses": [{"expression": "MIT"}]}
     ]
 }
+COPYLEFT = {"components": [{"name": "odd", "purl": "pkg:cargo/odd@1", "licenses": [{"expression": "GPL-2.0-only"}]}]}
 WHEEL = {"components": [{"name": "one", "version": "1", "purl": "pkg:pypi/one@1"}, {"name": "part", "version": "2"}]}
 
 

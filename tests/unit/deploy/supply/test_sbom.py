@@ -11,7 +11,7 @@ from deploy.supply.bom import bom
 from deploy.supply.contents import Contents
 from deploy.supply.locks import Locked
 from shared.errors import PlumblineError, Unavailable
-from tests.unit.deploy.supply.materials import RUST, WHEEL, distribution, found
+from tests.unit.deploy.supply.materials import COPYLEFT, RUST, WHEEL, distribution, found
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 ONE = Locked("one", "1", ("a" * 64, "b" * 64), ("plumbline",))
@@ -98,6 +98,10 @@ def test_who_asked_for_what_is_in_it() -> None:
         (
             (distribution("one", "1"), distribution("two", "2", expression="AGPL-3.0-only")),
             licence.refused({"two": "AGPL-3.0-only"}),
+        ),
+        (
+            (distribution("one", "1", sboms=[RUST]), distribution("two", "2", sboms=[COPYLEFT])),
+            licence.refused({"odd in two": "GPL-2.0-only"}),
         ),
         ((distribution("One", "1"), distribution("two", "2")), []),
     ],
