@@ -14,26 +14,17 @@ from deploy.supply.locks import Locked
 from deploy.supply.vendored import VENDORED, Vendored
 from shared.version import VERSION
 
+# As the locks name who asked for a distribution of its own accord.
+_ROOT = "plumbline"
+
 _licences = LicenseFactory()
 
 
 def bom(contents: Contents, lock: Iterable[Locked], now: datetime) -> Bom:
     """What the image holds, and which distribution asked for which."""
-    service = contents.service
     result = Bom()
     result.metadata.timestamp = now
-    root = Component(
-        type=ComponentType.CONTAINER,
-        name=f"plumbline-{service}",
-        version=VERSION,
-        bom_ref=f"plumbline-{service}",
-        licenses=[_licences.make_from_string("Apache-2.0")],
-        properties=[
-            Property(name="plumbline:source", value=contents.source),
-            *(Property(name=f"plumbline:sha256:{path}", value=found) for path, found in contents.digests.items()),
-        ],
-    )
-    result.metadata.component = root
+    result.metadata.component = root = _image(contents)
     locked = {each.name: each for each in lock}
     ours = {each.name: _distribution(each, locked.get(each.name)) for each in contents.distributions}
     others = [
@@ -45,18 +36,36 @@ def bom(contents: Contents, lock: Iterable[Locked], now: datetime) -> Bom:
     ]
     for component in (*ours.values(), *others):
         result.components.add(component)
-    children: dict[str, list[Component]] = {name: [] for name in ours}
-    direct = [
-        component for name, component in ours.items() if name not in locked or "plumbline" in locked[name].parents
-    ]
-    for name, each in locked.items():
-        for parent in each.parents:
-            if name in ours and parent in children:
-                children[parent].append(ours[name])
-    result.register_dependency(root, [*direct, *others])
-    for name, asked in children.items():
-        result.register_dependency(ours[name], asked)
+    asked = _asked(ours.keys(), locked)
+    result.register_dependency(root, [*(ours[name] for name in asked.pop(_ROOT)), *others])
+    for parent, names in asked.items():
+        result.register_dependency(ours[parent], [ours[name] for name in names])
     return result
+
+
+def _asked(names: Iterable[str], locked: Mapping[str, Locked]) -> dict[str, list[str]]:
+    """Which distributions each asked for, and the image itself; what isn't locked, the image is said to ask for."""
+    children: dict[str, list[str]] = {_ROOT: [], **{name: [] for name in names}}
+    for name in names:
+        for parent in locked[name].parents if name in locked else (_ROOT,):
+            if parent in children:
+                children[parent].append(name)
+    return children
+
+
+def _image(contents: Contents) -> Component:
+    name = f"plumbline-{contents.service}"
+    return Component(
+        type=ComponentType.CONTAINER,
+        name=name,
+        version=VERSION,
+        bom_ref=name,
+        licenses=[_licences.make_from_string("Apache-2.0")],
+        properties=[
+            Property(name="plumbline:source", value=contents.source),
+            *(Property(name=f"plumbline:sha256:{path}", value=found) for path, found in contents.digests.items()),
+        ],
+    )
 
 
 def _distribution(each: Distribution, locked: Locked | None) -> Component:
