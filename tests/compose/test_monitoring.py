@@ -46,8 +46,9 @@ class Prometheus:
 def prometheus(stack: Stack) -> Iterator[Prometheus]:
     """With its Alertmanager, beside the session's stack, on a port that the engine chooses."""
     watch(stack, "up", "-d", "--no-deps", *_WATCHERS)
-    container = stack.one("prometheus").name
-    yield Prometheus(int(cli.docker("port", container, "9090/tcp").rpartition(":")[2]))
+    container = stack.one("prometheus")
+    wait_for(lambda: container.life().well, "Prometheus is healthy")
+    yield Prometheus(int(cli.docker("port", container.name, "9090/tcp").rpartition(":")[2]))
     watch(stack, "rm", "--stop", "--force", *_WATCHERS)
     cli.docker("volume", "rm", *(f"{stack.project}_{name}-data" for name in _WATCHERS))
 
@@ -76,8 +77,8 @@ def test_replicas_are_found_and_a_service_that_is_gone_is_told(
     wait_for(lambda: len(prometheus.ask('up{job="plumbline"}')) == 3, "those that are gone are no targets any more")
     assert prometheus.ask('max_over_time(ALERTS{alertstate="firing"}[10m])') == []
 
-    began = monotonic()
     stack.compose("stop", "ingestion")
+    began = monotonic()
     wait_for(lambda: prometheus.firing() == {"PlumblineServiceDown"}, "the alert fires")
     assert prometheus.ask('up{service="ingestion"}') == []
     measured.figure("ingestion stopped: until PlumblineServiceDown fires", monotonic() - began, "s")
