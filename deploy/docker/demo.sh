@@ -60,6 +60,10 @@ start() {
 # What the demo can do without, such as what has an image that can't be had.
 try() {
   local name absent=
+  if quietly up -d --no-deps "$@"; then
+    say "starting $*"
+    return
+  fi
   for name; do
     if quietly up -d --no-deps "$name"; then
       say "starting $name"
