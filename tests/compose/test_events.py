@@ -41,8 +41,7 @@ def test_statistics_of_known_values(client: Client) -> None:
     assert len(minutes) == 34
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize(("way", "many"), [("http", 3_000), ("kafka", 30_000)])
+@pytest.mark.parametrize(("way", "many"), [pytest.param("http", 3_000, marks=pytest.mark.smoke), ("kafka", 30_000)])
 def test_a_fleet_of_the_simulator(stack: Stack, way: str, many: int) -> None:
     prefix = f"{way}-{uuid.uuid4().hex[:8]}-"
     before = account.totals(stack)

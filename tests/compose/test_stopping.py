@@ -11,8 +11,7 @@ from tests.pipeline import wait_for
 GRACE_S = 30
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize("service", ["ingestion", "aggregation", "api"])
+@pytest.mark.parametrize("service", [pytest.param("ingestion", marks=pytest.mark.smoke), "aggregation", "api"])
 def test_ends_by_itself(stack: Stack, measured: Report, service: str) -> None:
     before = account.totals(stack)["duplicates"]
     with under_load(stack, f"stop-{service}", "kafka") as scene:
