@@ -3,6 +3,7 @@
 with under_load(stack, "kill-kafka", "http") as scene:
     scene.strike(container)                       # about to break it
     container.kill(…)
+    scene.struck()
     scene.healthy(); scene.flows()                # when it was well again, and when data came through
 scene.blow("SIGKILL")                             # the verdict, into the report
 """
@@ -46,11 +47,16 @@ class Scene:
     def strike(self, *containers: Container) -> None:
         """A fault of these is injected now."""
         self._lives = {container: container.life() for container in containers}
-        self.ended()
+        self._struck_at = time.monotonic()
+
+    def struck(self) -> None:
+        """It is done: what the probe posts from now on has to come through."""
+        self._since = self.probe.next + 1
 
     def ended(self) -> None:
-        """From now on seconds are counted: the fault was short, or it is over."""
-        self._struck_at, self._since = time.monotonic(), self.probe.next + 1
+        """It took its time, and is over: seconds are counted from now on."""
+        self._struck_at = time.monotonic()
+        self.struck()
 
     def healthy(self, *, anew: bool = True) -> None:
         """Waits until all that was struck is healthy, as another process if it has to be `anew`."""

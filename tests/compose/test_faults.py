@@ -25,10 +25,11 @@ def _through(scene: Scene, service: str) -> None:
 def _struck(
     stack: Stack, measured: Report, service: str, how: str, way: str, break_it: Callable[[Container], object]
 ) -> None:
-    with under_load(stack, f"{how.split()[0].lower()}-{service}", way) as scene:
+    with under_load(stack, f"{how.partition(',')[0].lower()}-{service}", way) as scene:
         container = stack.one(service)
         scene.strike(container)
         break_it(container)
+        scene.struck()
         _through(scene, service)
         scene.healthy()
     blow = scene.blow(service, how)
@@ -84,6 +85,7 @@ def test_one_api_of_two(stack: Stack, measured: Report, how: str) -> None:
         victim = stack.containers("api")[0]
         scene.strike(victim)
         victim.kill(_SHELL) if how == "SIGKILL" else cli.docker("restart", victim.name)
+        scene.struck()
         scene.flows()
         scene.healthy()
     blow = scene.blow("api, one of 2", how)
