@@ -11,7 +11,7 @@ from tests.compose import cli, report
 from tests.compose.client import Client
 from tests.compose.history import watched
 from tests.compose.report import Report
-from tests.compose.stack import SERVICES, Stack, removed_at_the_end
+from tests.compose.stack import SERVICES, TAG, Stack, removed_at_the_end, tagged
 from tests.pipeline import wait_for
 
 _REPORT = pytest.StashKey[Report]()
@@ -57,7 +57,9 @@ def images(pytestconfig: pytest.Config, measured: Report, tmp_path_factory: pyte
     fresh = bool(pytestconfig.getoption("--from-nothing"))
     began = time.monotonic()
     all_of_them = ("--profile", "simulator", "--profile", "ops", "build", *(["--no-cache"] if fresh else []))
-    Stack(tmp_path_factory.mktemp("build")).compose(*all_of_them, timeout_s=1_200)
+    builder = Stack(tmp_path_factory.mktemp("build"))
+    builder.tag = TAG
+    builder.compose(*all_of_them, timeout_s=1_200)
     if fresh:
         measured.figure("images built from nothing but their base", time.monotonic() - began, "s")
 
@@ -69,7 +71,7 @@ def made(
     """The session's stack, brought up by the first test that asks; `down -v` at the end leaves nothing of it."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     pytestconfig.stash[_STACK] = stack
-    with removed_at_the_end(stack):
+    with tagged(stack.tag), removed_at_the_end(stack):
         began = time.monotonic()
         with watched(stack.project, stack.history):
             stack.compose("up", "-d")

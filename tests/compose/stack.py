@@ -14,7 +14,9 @@ from tests.compose import cli
 from tests.compose.containers import Container
 
 ROOT = Path(__file__).parents[2]
+# What images are built as. A session's stack has a tag of its own for them: another session may build anew meanwhile.
 TAG = "test"
+IMAGES = tuple(f"plumbline-{name}" for name in ("ingestion", "aggregation", "api", "simulator", "ops"))
 SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api")
 _PORTS = 10
 
@@ -24,7 +26,7 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.project = f"plumbline-test-{uuid.uuid4().hex[:8]}"
-        self.tag = TAG
+        self.tag = self.project
         self._settings = folder / "settings.env"  # in place of the checkout's .env
         self.history = folder / "history.jsonl"  # of its first start
         first = _free_ports()
@@ -39,6 +41,11 @@ class Stack:
     def own(self) -> dict[str, str]:
         """What its command lines need in their environment."""
         return {"PLUMBLINE_TAG": self.tag}
+
+    @property
+    def ops_image(self) -> str:
+        """It has a shell, and is there in any case."""
+        return f"plumbline-ops:{self.tag}"
 
     def compose(self, *arguments: str, timeout_s: float = 300) -> str:
         """What compose prints."""
@@ -107,6 +114,17 @@ class Stack:
         for kind, force in (("container", ["--force", "--volumes"]), ("volume", []), ("network", [])):
             if kind in left:
                 cli.docker(kind, "rm", *force, *left[kind])
+
+
+@contextmanager
+def tagged(tag: str) -> Iterator[str]:
+    """The images that were built have this tag as well for the block; at its end no more than the tag goes."""
+    for name in IMAGES:
+        cli.docker("tag", f"{name}:{TAG}", f"{name}:{tag}")
+    try:
+        yield tag
+    finally:
+        cli.docker("rmi", *(f"{name}:{tag}" for name in IMAGES))
 
 
 @contextmanager

@@ -9,12 +9,11 @@ from tests.compose import cli
 from tests.compose.containers import Container
 from tests.compose.report import Report
 from tests.compose.scene import Scene, under_load
-from tests.compose.stack import TAG, Stack
+from tests.compose.stack import Stack
 from tests.pipeline import wait_for
 
 SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api")
 PAUSE_S = 20.0
-_SHELL = f"plumbline-ops:{TAG}"
 
 
 def _through(scene: Scene, service: str) -> None:
@@ -40,7 +39,7 @@ def _struck(
 @pytest.mark.parametrize("service", [*SERVICES[:2], pytest.param("ingestion", marks=pytest.mark.smoke), *SERVICES[3:]])
 def test_killed(stack: Stack, measured: Report, service: str) -> None:
     """By SIGKILL; its restart policy brings it back."""
-    _struck(stack, measured, service, "SIGKILL", "http", lambda container: container.kill(_SHELL))
+    _struck(stack, measured, service, "SIGKILL", "http", lambda container: container.kill(stack.ops_image))
 
 
 @pytest.mark.parametrize("service", SERVICES[2:])
@@ -84,7 +83,7 @@ def test_one_api_of_two(stack: Stack, measured: Report, how: str) -> None:
     with under_load(stack, f"two-{how.lower()}", "http") as scene:
         victim = stack.containers("api")[0]
         scene.strike(victim)
-        victim.kill(_SHELL) if how == "SIGKILL" else cli.docker("restart", victim.name)
+        victim.kill(stack.ops_image) if how == "SIGKILL" else cli.docker("restart", victim.name)
         scene.struck()
         scene.flows()
         scene.healthy()

@@ -4,14 +4,11 @@ import hashlib
 
 import pytest
 
-from tests.compose import account, cli
+from tests.compose import account
 from tests.compose.client import Client
 from tests.compose.conftest import token
-from tests.compose.stack import SERVICES, TAG, Stack
+from tests.compose.stack import SERVICES, Stack, tagged
 from tests.pipeline import wait_for
-
-NEXT = "test-next"
-_OURS = ("ingestion", "aggregation", "api", "ops")
 
 
 def _secrets(stack: Stack) -> str:
@@ -50,17 +47,16 @@ def test_another_image(stack: Stack) -> None:
     account.settle(stack)
     before = _known(stack, Client(stack.api_ports()[0], token(stack)))
     old = {service: stack.one(service).inspect()["Id"] for service in SERVICES}
-    for name in _OURS:
-        cli.docker("tag", f"plumbline-{name}:{TAG}", f"plumbline-{name}:{NEXT}")
-    try:
-        stack.tag = NEXT
-        stack.compose("up", "-d", "--no-build")
-        replaced = {service for service in SERVICES if stack.one(service).inspect()["Id"] != old[service]}
-        assert replaced == {"ingestion", "aggregation", "api"}
-        client = Client(stack.api_ports()[0], token(stack))
-        wait_for(lambda: client.answers("/readyz"), "the API is ready")
-        assert _known(stack, client) == before
-    finally:
-        stack.tag = TAG
-        stack.compose("up", "-d", "--no-build")
-        cli.docker("rmi", *(f"plumbline-{name}:{NEXT}" for name in _OURS))
+    was = stack.tag
+    with tagged(f"{was}-next") as newer:
+        try:
+            stack.tag = newer
+            stack.compose("up", "-d", "--no-build")
+            replaced = {service for service in SERVICES if stack.one(service).inspect()["Id"] != old[service]}
+            assert replaced == {"ingestion", "aggregation", "api"}
+            client = Client(stack.api_ports()[0], token(stack))
+            wait_for(lambda: client.answers("/readyz"), "the API is ready")
+            assert _known(stack, client) == before
+        finally:
+            stack.tag = was
+            stack.compose("up", "-d", "--no-build")
