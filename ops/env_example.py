@@ -33,10 +33,10 @@ GROUPS: tuple[tuple[str, type[Settings]], ...] = (
 # Of docker-compose.yml itself: variable, default, meaning.
 CONTAINERS = (
     ("PUBLISH_ADDRESS", "127.0.0.1", "the host's address with the ports below; 0.0.0.0: whoever reaches the host"),
-    ("API_PORTS", "8000-8009", "the host's ports for the API: each replica takes the first that is free"),
+    ("FRONT_PORT", "8000", "the host's port for the API, however many containers it has"),
     ("PROMETHEUS_PORT", "9090", "the host's port for Prometheus"),
     ("GRAFANA_PORT", "3000", "the host's port for Grafana"),
-    ("PLUMBLINE_PUBLIC_URL", "", "the API's URL for people, where it isn't the first of these ports"),
+    ("PLUMBLINE_PUBLIC_URL", "", "the API's URL for people, where it isn't that port's"),
     ("PLUMBLINE_TAG", "dev", "the tag of the images that are built and run"),
     ("PLUMBLINE_EXTRA", "", "otel: the images are built with what sends traces, for OTEL_*"),
     (
@@ -49,7 +49,7 @@ CONTAINERS = (
 FIXED = (
     *("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_*", "KAFKA_SSL_*"),
     *("DATABASE_URL", "DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"),
-    *("API_HOST", "API_PORT", "METRICS_HOST", "METRICS_PORT"),
+    *("API_HOST", "API_PORT", "METRICS_HOST", "METRICS_PORT", "TRUSTED_PROXIES"),
     *("RECEIPT_KEY", "AUTH_SIGNING_KEY_FILE", "AUTH_CLIENTS_FILE"),
     *("AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_TOKEN_URL", "AUTH_CLIENT_ID", "AUTH_CLIENT_SECRET", "AUTH_SCOPE"),
 )

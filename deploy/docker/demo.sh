@@ -3,7 +3,7 @@
 #
 # DEMO_SECONDS=n ends it by itself, n seconds after it is ready, with exit status 0 only if statistics came back over
 # HTTP and every event was accounted for. What of the stack ran before keeps running, and data is kept.
-# Whatever compose reads counts: API_PORTS, PROMETHEUS_PORT, COMPOSE_PROJECT_NAME, COMPOSE_FILE, …
+# Whatever compose reads counts: FRONT_PORT, PROMETHEUS_PORT, COMPOSE_PROJECT_NAME, COMPOSE_FILE, …
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -46,7 +46,7 @@ must() { # must WHAT ARGUMENTS…
   shift
   quietly "$@" && return
   if grep -qE 'port is already allocated|address already in use' "$log"; then
-    fail "$(grep -oE '[0-9.]+:[0-9]+' "$log" | tail -n 1) is taken → choose others: API_PORTS=8100-8109 make demo-docker"
+    fail "$(grep -oE '[0-9.]+:[0-9]+' "$log" | tail -n 1) is taken → choose another: FRONT_PORT=8100 make demo-docker"
   fi
   tail -n 15 "$log" >&2
   fail "$what failed: see above"
@@ -106,7 +106,7 @@ trap 'say interrupted; exit 0' INT TERM HUP
 
 say "building the images (the first time takes minutes)"
 must "building the images" --profile simulator --profile ops build
-start kafka postgres ingestion api
+start kafka postgres ingestion api front
 must "looking for history" "${run[@]}" -T ops missing --last 2h
 since=$(grep -oE '^20[0-9-]+T[0-9:.]+Z' "$log" || true)
 if [[ -n $since ]]; then
@@ -122,6 +122,6 @@ say "waiting until the statistics are up to date"
 must "making the statistics" "${run[@]}" -T ops wait statistics
 start simulator
 [[ -t 0 && -t 1 ]] || run+=(-T)
-address=$("${compose[@]}" port api 8000)
+address=$("${compose[@]}" port front 8000)
 export PLUMBLINE_PUBLIC_URL=${PLUMBLINE_PUBLIC_URL:-http://${address/0.0.0.0/localhost}}
 "${compose[@]}" "${run[@]}" "${watch[@]}"

@@ -10,13 +10,15 @@ _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  read, not bound
 def published(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """The values with the addresses that people use: those inside the network are no good to a browser.
 
-    PLUMBLINE_PUBLIC_URL, where it is set, is the API's: behind a proxy, or when its first port was taken. What isn't
-    published has no address. Beside the embedded stack every address is good as it is.
+    PLUMBLINE_PUBLIC_URL, where it is set, is the API's behind another proxy. What isn't published has no
+    address. Beside the embedded stack every address is good as it is.
     """
     if environ.get(deployment.VARIABLE) != deployment.COMPOSE:
         return dict(values)
+    api = environ.get("PLUMBLINE_PUBLIC_URL", "").rstrip("/") or _url(environ, "FRONT_PORT", "8000")
     own = {
-        "API_URL": environ.get("PLUMBLINE_PUBLIC_URL", "").rstrip("/") or _url(environ, "API_PORTS", "8000"),
+        "API_URL": api,
+        "FRONT_URL": api,
         "PROMETHEUS_URL": _url(environ, "PROMETHEUS_PORT", "9090"),
         "GRAFANA_URL": _url(environ, "GRAFANA_PORT", "3000"),
     }
@@ -25,7 +27,5 @@ def published(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
 
 
 def _url(environ: Mapping[str, str], variable: str, default: str) -> str:
-    """On the first port of a range: the first container has it, unless it was taken."""
     host = environ.get("PUBLISH_ADDRESS", "127.0.0.1")
-    port = (environ.get(variable) or default).partition("-")[0]
-    return f"http://{'localhost' if host in _EVERYWHERE else host}:{port}"
+    return f"http://{'localhost' if host in _EVERYWHERE else host}:{environ.get(variable) or default}"

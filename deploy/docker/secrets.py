@@ -23,6 +23,7 @@ ADDRESSES = {
     "DB_HOST": "postgres",
     "DB_PORT": "5432",
     "API_URL": "http://api:8000",
+    "FRONT_URL": "http://front:8000",
     "PROMETHEUS_URL": "http://prometheus:9090",
     "ALERTMANAGER_URL": "http://alertmanager:9093",
     "GRAFANA_URL": "http://grafana:3000",

@@ -14,8 +14,10 @@ from shared.version import VERSION
 # The services of docker-compose.yml that stay, in the order of their start; the optional ones are those with a profile.
 SERVICES = (
     "kafka", "postgres", "alertmanager", "node-exporter", "prometheus", "grafana",
-    "ingestion", "aggregation", "api", "simulator",
+    "ingestion", "aggregation", "api", "front", "simulator",
 )  # fmt: skip
+# Where those answer that the embedded stack doesn't have.
+_ASKED = {"front": "/healthz", "grafana": "/api/health"}
 OPTIONAL = frozenset({"alertmanager", "node-exporter", "prometheus", "grafana", "simulator"})
 
 Trouble = Mapping[str, str] | None
@@ -41,8 +43,8 @@ def _asked(name: str, values: Mapping[str, str]) -> list[Trouble]:
 
 
 def _ready_url(name: str, values: Mapping[str, str]) -> str:
-    if name == "grafana":
-        return f"{values['GRAFANA_URL']}/api/health"
+    if name in _ASKED:
+        return f"{values[f'{name.upper()}_URL']}{_ASKED[name]}"
     monitor = name in monitoring.MONITORS
     return monitoring.ready_url(name, values) if monitor else services.ready_url(name, values)
 

@@ -1,4 +1,4 @@
-"""A client of the API on the host's ports."""
+"""A client of the API on the host's port."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ _TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class Client:
-    """Asks one API; each request has a connection of its own."""
+    """Each request has a connection of its own."""
 
     port: int
     token: str

@@ -76,7 +76,7 @@ def made(
         with watched(stack.project, stack.history):
             stack.compose("up", "-d")
         measured.figure("`up -d` returns (images built, no volumes)", time.monotonic() - began, "s")
-        client = Client(stack.api_ports()[0], token(stack))
+        client = Client(stack.port, token(stack))
         wait_for(lambda: client.answers("/readyz"), "the API is ready")
         client.post({"device_id": "first", "timestamp": int(time.time()) - 60, "data_payload": {"m": 42}})
         wait_for(lambda: client.answers("/stats?device_id=first&bucket=none"), "the first statistics")
@@ -97,8 +97,8 @@ def stack(made: Stack) -> Stack:
 
 @pytest.fixture
 def client(stack: Stack) -> Client:
-    """A client of the first API that may do all."""
-    return Client(stack.api_ports()[0], token(stack))
+    """A client that may do all."""
+    return Client(stack.port, token(stack))
 
 
 def token(stack: Stack) -> str:

@@ -1,9 +1,8 @@
-"""A client that posts an event every so often to each API in turn, and remembers every answer."""
+"""A client that posts an event every so often, and remembers every answer."""
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from http.client import HTTPException
 
 from tests.compose.client import Client
@@ -13,19 +12,15 @@ DEVICES = 5
 
 
 class Probe:
-    """Numbers 0, 1, 2, … as metric `m` of a few devices. `taken`: those that got a 202; `unknown` may be there.
+    """Numbers 0, 1, 2, … as metric `m` of a few devices. `taken`: those that got a 202; `unknown` may be there."""
 
-    `clients` are asked for again when one is refused.
-    """
-
-    def __init__(self, clients: Callable[[], Sequence[Client]], prefix: str) -> None:
+    def __init__(self, client: Client, prefix: str) -> None:
         self.taken: list[int] = []
         self.unknown: list[int] = []
         self.answers: Counter[str] = Counter()
         self.slowest_s = 0.0
         self.next = 0
-        self._find, self._prefix = clients, prefix
-        self._clients = clients()
+        self._client, self._prefix = client, prefix
         self._began = time.time()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
@@ -54,13 +49,11 @@ class Probe:
 
     def _post(self, number: int) -> str:
         """The answer, in the words of the report."""
-        client = self._clients[number % len(self._clients)]
         at = round(self._began + number / 1_000, 3)
         event = {"device_id": self.device(number), "timestamp": at, "data_payload": {"m": number}}
         try:
-            status, _ = client.request("POST", "/ingest", event)
+            status, _ = self._client.request("POST", "/ingest", event)
         except ConnectionRefusedError:
-            self._clients = self._find() or self._clients  # a container that starts again may get another port
             return "refused"
         except TimeoutError:
             self.unknown.append(number)

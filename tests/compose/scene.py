@@ -32,17 +32,13 @@ class Scene:
 
     def __init__(self, stack: Stack, prefix: str, sender: Simulator, token: str) -> None:
         self.stack, self.prefix, self.sender = stack, prefix, sender
-        self._token = token
-        self.probe = Probe(self.clients, prefix)
+        self.client = Client(stack.port, token)
+        self.probe = Probe(self.client, prefix)
         self._struck_at = 0.0
         self._since = 0  # the probe's first number after the blow
         self._late = 0
         self._lives: dict[Container, Life] = {}
         self.healthy_s = self.flows_s = 0.0
-
-    def clients(self) -> list[Client]:
-        """One of each API that runs now."""
-        return [Client(port, self._token) for port in self.stack.api_ports()]
 
     def strike(self, *containers: Container) -> None:
         """A fault of these is injected now."""
@@ -77,7 +73,7 @@ class Scene:
         hour = int(time.time()) // 3600 * 3600 - 7_200
         device, minute = f"{self.prefix}late", hour + 60 * self._late
         self._late += 1
-        client = self.clients()[0]
+        client = self.client
         client.post({"device_id": device, "timestamp": minute, "data_payload": {"late": 1}})
         asked = f"/stats?device_id={device}&metric=late&bucket=1m&from={minute}&to={minute + 60}"
         wait_for(lambda: client.answers(asked), "the late event is known", FLOWS_S)
@@ -91,7 +87,7 @@ class Scene:
 
     def blow(self, what: str, how: str) -> Blow:
         """The verdict, once all of the load has ended."""
-        found = account.judge(self.stack, self.clients()[0], self.prefix, self.sender.stop(), self.probe)
+        found = account.judge(self.stack, self.client, self.prefix, self.sender.stop(), self.probe)
         way = "HTTP" if self.over_http else "Kafka"
         return Blow(
             what,

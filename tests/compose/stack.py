@@ -17,8 +17,7 @@ ROOT = Path(__file__).parents[2]
 # What images are built as. A session's stack has a tag of its own for them: another session may build anew meanwhile.
 TAG = "test"
 IMAGES = tuple(f"plumbline-{name}" for name in ("ingestion", "aggregation", "api", "simulator", "ops"))
-SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api")
-_PORTS = 10
+SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api", "front")
 
 
 class Stack:
@@ -29,8 +28,8 @@ class Stack:
         self.tag = self.project
         self._settings = folder / "settings.env"  # in place of the checkout's .env
         self.history = folder / "history.jsonl"  # of its first start
-        first = _free_ports()
-        self._settings.write_text(f"API_PORTS={first}-{first + _PORTS - 1}\nPUBLISH_ADDRESS=127.0.0.1\n")
+        self.port = _free_port()  # of the API
+        self._settings.write_text(f"FRONT_PORT={self.port}\nPUBLISH_ADDRESS=127.0.0.1\n")
 
     def command(self, *arguments: str) -> list[str]:
         """A command line of compose for this stack."""
@@ -76,11 +75,6 @@ class Stack:
         """The only container of a service."""
         [container] = self.containers(service)
         return container
-
-    def api_ports(self) -> list[int]:
-        """The host's port of each API that runs; another one after each of its starts, if the range has more."""
-        ports = [_port(container.name) for container in self.containers("api")]
-        return [int(port) for port in ports if port]
 
     def sql(self, statement: str) -> list[list[str]]:
         """Rows of text, as the database's owner."""
@@ -139,17 +133,9 @@ def removed_at_the_end(stack: Stack) -> Iterator[Stack]:
         stack.remove()
 
 
-def _port(container: str) -> str:
-    shown = cli.run(["docker", "port", container, "8000/tcp"]).stdout.split()
-    return shown[0].rpartition(":")[2] if shown else ""
-
-
-def _free_ports() -> int:
-    """The first of so many ports that nobody listens on, below those that outgoing connections take."""
-    while True:
-        first = random.randrange(30_000, 32_000, _PORTS)
-        if all(_free(port) for port in range(first, first + _PORTS)):
-            return first
+def _free_port() -> int:
+    """A port that nobody listens on, below those that outgoing connections take."""
+    return next(port for port in iter(lambda: random.randrange(30_000, 32_000), 0) if _free(port))
 
 
 def _free(port: int) -> bool:

@@ -12,7 +12,7 @@ from tests.compose.scene import Scene, under_load
 from tests.compose.stack import Stack
 from tests.pipeline import wait_for
 
-SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api")
+SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api", "front")
 PAUSE_S = 20.0
 
 
@@ -90,4 +90,5 @@ def test_one_api_of_two(stack: Stack, measured: Report, how: str) -> None:
     blow = scene.blow("api, one of 2", how)
     measured.blows.append(blow)
     blow.survived()
-    assert scene.probe.answers["202"] > sum(scene.probe.answers.values()) / 2
+    others = sum(scene.probe.answers.values()) - scene.probe.answers["202"]
+    assert others <= 2, "but for what the victim had in its hands, all is taken"

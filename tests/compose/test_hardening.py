@@ -70,8 +70,8 @@ def test_only_the_api_is_on_the_host(stack: Stack) -> None:
     bound = {
         service: [each for ports in known.values() for each in ports or []] for service, known in published.items()
     }
-    assert {service for service, ports in bound.items() if ports} == {"api"}
-    assert [port["HostIp"] for port in bound["api"]] == ["127.0.0.1"]
+    assert {service for service, ports in bound.items() if ports} == {"front"}
+    assert [(port["HostIp"], port["HostPort"]) for port in bound["front"]] == [("127.0.0.1", str(stack.port))]
     [network] = cli.inspect(f"{stack.project}_data", kind="network")
     assert network["Internal"] is True
     for service in ("kafka", "postgres"):

@@ -31,12 +31,12 @@ def _known(stack: Stack, client: Client) -> dict[str, object]:
 def test_down_and_up_again(stack: Stack) -> None:
     account.settle(stack)
     made_before = token(stack)
-    before = _known(stack, Client(stack.api_ports()[0], made_before))
+    before = _known(stack, Client(stack.port, made_before))
     stack.compose("down")
     assert "container" not in stack.left()
     assert len(stack.left()["volume"]) >= 3
     stack.compose("up", "-d")
-    client = Client(stack.api_ports()[0], made_before)
+    client = Client(stack.port, made_before)
     wait_for(lambda: client.answers("/readyz"), "the API is ready")
     assert _known(stack, client) == before
     stack.ops("reconcile")
@@ -45,7 +45,7 @@ def test_down_and_up_again(stack: Stack) -> None:
 def test_another_image(stack: Stack) -> None:
     """`up` with a newer tag replaces the containers and keeps what they have stored."""
     account.settle(stack)
-    before = _known(stack, Client(stack.api_ports()[0], token(stack)))
+    before = _known(stack, Client(stack.port, token(stack)))
     old = {service: stack.one(service).inspect()["Id"] for service in SERVICES}
     was = stack.tag
     with tagged(f"{was}-next") as newer:
@@ -54,7 +54,7 @@ def test_another_image(stack: Stack) -> None:
             stack.compose("up", "-d", "--no-build")
             replaced = {service for service in SERVICES if stack.one(service).inspect()["Id"] != old[service]}
             assert replaced == {"ingestion", "aggregation", "api"}
-            client = Client(stack.api_ports()[0], token(stack))
+            client = Client(stack.port, token(stack))
             wait_for(lambda: client.answers("/readyz"), "the API is ready")
             assert _known(stack, client) == before
         finally:

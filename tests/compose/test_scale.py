@@ -1,11 +1,12 @@
 """More containers of a service: who does what, and that the counts are exact while they come and go."""
 
+import re
 import time
 from collections import Counter
 
 import pytest
 
-from tests.compose import account
+from tests.compose import account, cli
 from tests.compose.report import Report
 from tests.compose.scene import under_load
 from tests.compose.simulator import simulator
@@ -13,6 +14,7 @@ from tests.compose.stack import Stack
 from tests.pipeline import wait_for
 
 _BACKLOG = 600_000
+_ACCEPTED = re.compile(r'^plumbline_gateway_events_total{outcome="accepted"} (\S+)$', re.MULTILINE)
 
 
 @pytest.mark.smoke
@@ -24,19 +26,14 @@ def test_three_ingestions_and_two_apis(stack: Stack, measured: Report) -> None:
         measured.figure(
             "3 ingestion containers instead of 1: from `up` to two partitions each", time.monotonic() - began, "s"
         )
-        one, other = scene.clients()
-        wait_for(lambda: one.answers("/readyz") and other.answers("/readyz"), "both APIs are ready")
-        for takes, tells in ((one, other), (other, one)):
-            device = f"{scene.prefix}port-{takes.port}"
-            takes.post({"device_id": device, "timestamp": int(time.time()), "data_payload": {"m": 1}})
-            wait_for(lambda: tells.answers(f"/stats?device_id={device}"), "the other API tells of its event")  # noqa: B023
+        wait_for(lambda: [n > 0 for n in _took(stack)] == [True, True], "both APIs take a share of the probe's events")
         scene.ended()
         scene.flows()
         stack.compose("up", "-d", "--no-recreate")
         wait_for(lambda: _shares(stack) == [6], "one ingests all partitions")
         scene.ended()
         scene.flows()
-    found = account.judge(stack, scene.clients()[0], scene.prefix, scene.sender.stop(), scene.probe)
+    found = account.judge(stack, scene.client, scene.prefix, scene.sender.stop(), scene.probe)
     assert (found.lost, found.doubled, found.problems) == (0, 0, [])
     assert set(scene.probe.answers) == {"202"}
 
@@ -77,3 +74,10 @@ def _shares(stack: Stack) -> list[int]:
         return []
     owners = Counter(owner for [owner] in stack.sql("SELECT owner FROM kafka_offsets"))
     return sorted(owners.values()) if len(owners) == len(containers) else []
+
+
+def _took(stack: Stack) -> list[int]:
+    """How many events each API has accepted."""
+    script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9103/metrics').read().decode())"
+    shown = [cli.run(["docker", "exec", each.name, "python", "-c", script]).stdout for each in stack.containers("api")]
+    return [sum(int(float(n)) for n in _ACCEPTED.findall(text)) for text in shown]

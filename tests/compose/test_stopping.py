@@ -23,7 +23,7 @@ def test_ends_by_itself(stack: Stack, measured: Report, service: str) -> None:
         stack.compose("up", "-d")
         wait_for(lambda: container.life().well, f"{service} is healthy again")
     summary = scene.sender.stop()
-    found = account.judge(stack, scene.clients()[0], scene.prefix, summary, scene.probe)
+    found = account.judge(stack, scene.client, scene.prefix, summary, scene.probe)
     assert (found.lost, found.doubled, found.problems) == (0, 0, [])
     # What was read was committed: nothing came a second time but what was sent so.
     assert account.totals(stack)["duplicates"] - before == summary["expected"]["duplicates"]

@@ -31,7 +31,7 @@ def test_the_script_loads_the_demos_history() -> None:
 
 def test_links_of_a_stack_in_containers_are_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "answers", lambda _url: False)  # no classic pages
-    environ = {"PLUMBLINE_DEPLOYMENT": "compose", "API_PORTS": "8100-8109", "PLUMBLINE_PUBLIC_URL": ""}
+    environ = {"PLUMBLINE_DEPLOYMENT": "compose", "FRONT_PORT": "8100", "PLUMBLINE_PUBLIC_URL": ""}
     found = links(ADDRESSES, {"api", "prometheus", "alertmanager", "grafana"}, SERIES, environ)
     assert found == {
         "the analysts' page": "http://127.0.0.1:8100/#device_id=dev-1&metric=heart_rate&from=-1h&live=1",

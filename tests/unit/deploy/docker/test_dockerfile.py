@@ -121,7 +121,7 @@ def test_the_last_stage_runs_as_a_number_that_isn_t_root_s() -> None:
 def test_python_is_process_1_and_its_health_is_asked() -> None:
     last = dict(instructions())
     assert 'exec python -m \\"$MODULE\\"' in last["ENTRYPOINT"]
-    assert last["HEALTHCHECK"].endswith('CMD ["python", "-m", "shared.ready"]')
+    assert last["HEALTHCHECK"].endswith('CMD ["python", "-IS", "/opt/plumbline/app/shared/ready.py"]')
 
 
 def test_each_image_is_of_a_module_with_requirements_of_its_own() -> None:

@@ -57,8 +57,8 @@ def test_a_name_that_nobody_has_is_no_container_and_an_address_is_one() -> None:
     ("environ", "api", "prometheus"),
     [
         ({}, "http://127.0.0.1:8000", "http://127.0.0.1:9090"),
-        ({"API_PORTS": "8100-8109", "PROMETHEUS_PORT": "9190"}, "http://127.0.0.1:8100", "http://127.0.0.1:9190"),
-        ({"PUBLISH_ADDRESS": "10.0.0.7", "API_PORTS": ""}, "http://10.0.0.7:8000", "http://10.0.0.7:9090"),
+        ({"FRONT_PORT": "8100", "PROMETHEUS_PORT": "9190"}, "http://127.0.0.1:8100", "http://127.0.0.1:9190"),
+        ({"PUBLISH_ADDRESS": "10.0.0.7", "FRONT_PORT": ""}, "http://10.0.0.7:8000", "http://10.0.0.7:9090"),
         ({"PUBLISH_ADDRESS": "0.0.0.0"}, "http://localhost:8000", "http://localhost:9090"),
         ({"PLUMBLINE_PUBLIC_URL": "https://telemetry.example/"}, "https://telemetry.example", "http://127.0.0.1:9090"),
     ],
@@ -70,7 +70,7 @@ def test_people_are_told_addresses_of_the_host(environ: Mapping[str, str], api: 
 
 
 def test_the_embedded_stacks_addresses_are_good_as_they_are() -> None:
-    assert published({"API_URL": "http://127.0.0.1:8123"}, {"API_PORTS": "1"}) == {"API_URL": "http://127.0.0.1:8123"}
+    assert published({"API_URL": "http://127.0.0.1:8123"}, {"FRONT_PORT": "1"}) == {"API_URL": "http://127.0.0.1:8123"}
 
 
 def test_each_service_that_stays_is_asked_and_those_with_a_profile_may_be_away() -> None:
