@@ -111,7 +111,7 @@ that all containers, the sender and the tests share.
 
 A container is killed by SIGKILL to its main process from outside, and comes back by its restart policy; or it is
 restarted, stopped and started with `up`, or paused for 20 s, as an operator does. Meanwhile a simulator sends, which
-keeps account of what was confirmed to it, and a client posts an event every 50 ms to each API in turn. *Lost*: accepted
+keeps account of what was confirmed to it, and a client posts an event every 50 ms. *Lost*: accepted
 events that aren't stored, or aren't in statistics. *Doubled*: more rows than events. Seconds are from the blow, after
 a pause from its end: until the container is healthy (the engine looks every 2 to 5 s), and until an event that was
 accepted since then is stored (for `aggregation`: until a late event is in a closed bucket's statistics). *Refused*: a
