@@ -102,8 +102,6 @@ class Watch:
         self._say("")
         for what, where in links(self._values, running, self._series, os.environ).items():
             self._say(f"{what:32} {where}")
-        if deployment.composed() and not os.environ.get("PLUMBLINE_PUBLIC_URL"):
-            self._say(f"{'the port, where it is another':32} docker compose port api 8000")
         self._say(f"{'settings and secrets':32} {self._shown('stack.env')}")
         if deployment.composed() and "grafana" in running:
             self._say(f"{'the password of admin in Grafana':32} {self._shown('grafana-password')}")

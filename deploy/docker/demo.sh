@@ -122,6 +122,4 @@ say "waiting until the statistics are up to date"
 must "making the statistics" "${run[@]}" -T ops wait statistics
 start simulator
 [[ -t 0 && -t 1 ]] || run+=(-T)
-address=$("${compose[@]}" port front 8000)
-export PLUMBLINE_PUBLIC_URL=${PLUMBLINE_PUBLIC_URL:-http://${address/0.0.0.0/localhost}}
 "${compose[@]}" "${run[@]}" "${watch[@]}"

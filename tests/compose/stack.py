@@ -16,7 +16,7 @@ from tests.compose.containers import Container
 ROOT = Path(__file__).parents[2]
 # What images are built as. A session's stack has a tag of its own for them: another session may build anew meanwhile.
 TAG = "test"
-IMAGES = tuple(f"plumbline-{name}" for name in ("ingestion", "aggregation", "api", "simulator", "ops"))
+IMAGES = tuple(f"plumbline-{name}" for name in ("ingestion", "aggregation", "api", "simulator", "ops", "front"))
 SERVICES = ("kafka", "postgres", "ingestion", "aggregation", "api", "front")
 
 

@@ -53,7 +53,7 @@ def test_another_image(stack: Stack) -> None:
             stack.tag = newer
             stack.compose("up", "-d", "--no-build")
             replaced = {service for service in SERVICES if stack.one(service).inspect()["Id"] != old[service]}
-            assert replaced == {"ingestion", "aggregation", "api"}
+            assert replaced == {"ingestion", "aggregation", "api", "front"}
             client = Client(stack.port, token(stack))
             wait_for(lambda: client.answers("/readyz"), "the API is ready")
             assert _known(stack, client) == before

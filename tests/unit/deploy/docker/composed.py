@@ -14,6 +14,7 @@ SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 # Those that end by themselves, and those that run the code of this checkout.
 ONE_SHOTS = {"secrets", "migrate", "ops"}
 OURS = {"secrets", "migrate", "ops", "ingestion", "aggregation", "api", "simulator"}
+BUILT = OURS | {"front"}
 LASTING = SERVICES.keys() - ONE_SHOTS
 
 

@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_named_and_what_was_started_is_removed(folder: P
     refusal = "Bind for 127.0.0.1:8000 failed: port is already allocated"
     status, lines = run(folder, HEALTHY, RAN="", REFUSAL=refusal)
     assert status == 1
-    assert "127.0.0.1:8000 is taken → choose others: API_PORTS=8100-8109 make demo-docker" in lines
+    assert "127.0.0.1:8000 is taken → choose another: FRONT_PORT=8100 make demo-docker" in lines
     calls = (folder.parent / "calls").read_text().splitlines()
     assert calls[-1].startswith("compose --profile simulator")
     assert calls[-1].endswith(" down")
@@ -80,6 +80,6 @@ def test_a_port_that_is_taken_is_named_and_what_was_started_is_removed(folder: P
 def test_what_ran_before_keeps_running_and_another_failure_is_shown(folder: Path) -> None:
     status, lines = run(folder, HEALTHY, RAN="kafka\npostgres\n", REFUSAL="no space left on device")
     assert status == 1
-    assert lines[-2:] == ["no space left on device", "starting kafka postgres ingestion api failed: see above"]
+    assert lines[-2:] == ["no space left on device", "starting kafka postgres ingestion api front failed: see above"]
     calls = (folder.parent / "calls").read_text().splitlines()
     assert not [call for call in calls if call.endswith(" down") or " rm -sf " in call]

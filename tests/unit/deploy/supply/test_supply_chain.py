@@ -3,7 +3,7 @@
 import re
 
 from deploy.supply import images, locks
-from tests.unit.deploy.docker.composed import OURS, SERVICES
+from tests.unit.deploy.docker.composed import BUILT, OURS, SERVICES
 
 TEXT = (locks.ROOT / "docs/supply-chain.md").read_text()
 
@@ -25,11 +25,11 @@ def test_each_image_of_others_is_in_the_table_with_its_tag_and_a_reason() -> Non
         (image, tag, f"`{name}`")
         for name, service in SERVICES.items()
         for image, _, tag in [service["image"].partition(":")]
-        if name not in OURS
+        if name not in BUILT
     }
     found = re.search(r"^ARG PYTHON=([^:\s]+):(\S+)$", locks.DOCKERFILE.read_text(), re.MULTILINE)
     assert found is not None
-    base = {(found[1], found[2], "the Dockerfile (build argument `PYTHON`)")}
+    base = {(found[1], found[2], "the Dockerfiles (build argument `PYTHON`)")}
     assert {(image, tag, who) for image, tag, who, _ in told} == used | base
     assert all(why for *_, why in told)
     assert len(told) == len(used | base)
@@ -38,7 +38,7 @@ def test_each_image_of_others_is_in_the_table_with_its_tag_and_a_reason() -> Non
 def test_our_images_are_named_as_compose_builds_them() -> None:
     built = {SERVICES[name]["image"] for name in OURS}
     assert built == {images.image(service, "${PLUMBLINE_TAG:-dev}") for service in images.SERVICES}
-    modules = {service["build"]["args"]["MODULE"] for service in SERVICES.values() if "build" in service}
+    modules = {SERVICES[name]["build"]["args"]["MODULE"] for name in OURS if "build" in SERVICES[name]}
     assert modules == {images.package(service) for service in images.SERVICES}
 
 
