@@ -1,5 +1,6 @@
 """What happens to every request: it is counted and timed, and its answer gets the common headers."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 
@@ -12,6 +13,7 @@ from api_service.endless import ENDLESS
 from api_service.floods import Floods
 from api_service.limits import client_host
 from api_service.metrics import Metrics
+from api_service.problems import unavailable
 from shared import log, tracing
 from shared.plain_errors import reason, trace
 from shared.tracing import Span
@@ -50,6 +52,9 @@ class Observe:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except asyncio.CancelledError:  # uvicorn gives up what is under way when its grace is over
+            if not status:
+                await unavailable("The service is stopping.").response()(scope, receive, send_with_headers)
         except Exception as error:  # noqa: BLE001  starlette has answered with a 500 and raises it on, to be logged
             _log.error(
                 "request_failed", method=_method(scope), route=_route(scope), error=reason(error), trace=trace(error)
