@@ -53,8 +53,7 @@ class Observe:
         try:
             await self._app(scope, receive, send_with_headers)
         except asyncio.CancelledError:  # uvicorn gives up what is under way when its grace is over
-            if not status:
-                await unavailable("The service is stopping.").response()(scope, receive, send_with_headers)
+            await _stopping(status)(scope, receive, send_with_headers)
         except Exception as error:  # noqa: BLE001  starlette has answered with a 500 and raises it on, to be logged
             _log.error(
                 "request_failed", method=_method(scope), route=_route(scope), error=reason(error), trace=trace(error)
@@ -85,6 +84,15 @@ class Observe:
                 self._series[method, route, status] = series
         series[0].inc()
         series[1].observe(seconds)
+
+
+def _stopping(status: int) -> ASGIApp:
+    """The answer to a request that is given up, unless it has one already."""
+
+    async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        """What was sent stays as it is."""
+
+    return nothing if status else unavailable("The service is stopping.").response()
 
 
 def _with_ours(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
