@@ -62,6 +62,7 @@ browser: setup ## the Chromium that tests of the analysts' page need (installed 
 	@$(BIN)/python -m tests.browser
 
 test-compose: setup ## docker-compose.yml for real: up, events, scale, kill table (ARGS='-m smoke': three minutes; JSON=file, DOC=file)
+	@deploy/docker/trust.sh
 	$(BIN)/pytest tests/compose -v $(if $(JSON),--compose-json=$(JSON)) $(if $(DOC),--compose-doc=$(DOC)) $(ARGS)
 
 faults: setup ## every fault at its full length, with a table of what was lost (JSON=file, STORM_SEED=n, STORM_SECONDS=n)

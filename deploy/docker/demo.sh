@@ -104,6 +104,7 @@ ran=$(running)
 trap finish EXIT
 trap 'say interrupted; exit 0' INT TERM HUP
 
+deploy/docker/trust.sh
 say "building the images (the first time takes minutes)"
 must "building the images" --profile simulator --profile ops build
 start kafka postgres ingestion api front

@@ -34,7 +34,9 @@ def test_nobody_answers_and_we_may_not_start_one(tmp_path: Path) -> None:
 
 def test_a_client_without_an_engine_and_none_to_be_installed(tmp_path: Path) -> None:
     said = _said(tmp_path, docker="exit 1", id="echo 0", **{"apt-get": "echo no such package >&2; exit 100"})
-    assert said == "containers were NOT tested: no Docker engine answers, and none can be installed:\n  no such package\n"
+    assert (
+        said == "containers were NOT tested: no Docker engine answers, and none can be installed:\n  no such package\n"
+    )
 
 
 def test_an_engine_that_does_not_start_tells_why(tmp_path: Path) -> None:

@@ -47,6 +47,16 @@ def listed(*arguments: str) -> list[str]:
     return [name for name in done.stdout.decode().split("\0") if name]
 
 
+def test_each_folder_that_is_copied_has_something_in_a_fresh_clone() -> None:
+    """The classic builder refuses to copy a folder of which nothing is sent."""
+    folders = [
+        arguments.split()[0] for name, arguments in instructions() if name == "COPY" and "--from" not in arguments
+    ]
+    assert "deploy/docker/certificates/" in folders
+    for folder in folders:
+        assert any(sent(name) for name in listed(folder)), folder
+
+
 def test_patterns_are_read_as_the_engine_does() -> None:
     assert sent("shared/db.py")
     assert sent("deploy/local/kafka/pom.xml")
