@@ -14,7 +14,7 @@ from deploy.local.stack import DEFAULT_PARTS, PARTS
 from shared.version import VERSION
 
 # What stack.env has more than the metrics' address of.
-WITH_URL = ("api", "prometheus", "alertmanager", "grafana")
+WITH_URL = ("api", "front", "prometheus", "alertmanager", "grafana")
 State = Literal["running", "not ready", "not answering", "stopped"]
 
 
