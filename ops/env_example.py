@@ -39,6 +39,7 @@ CONTAINERS = (
     ("PLUMBLINE_PUBLIC_URL", "", "the API's URL for people, where it isn't that port's"),
     ("PLUMBLINE_TAG", "dev", "the tag of the images that are built and run"),
     ("PLUMBLINE_EXTRA", "", "otel: the images are built with what sends traces, for OTEL_*"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "", "what lets traces in where they go, such as authorization=…"),
     (
         "COMPOSE_PROFILES",
         "",

@@ -1,8 +1,10 @@
 """`docker stop`: each service hears SIGTERM, finishes what it is about, and ends well before it would be killed."""
 
+import signal
+
 import pytest
 
-from tests.compose import account
+from tests.compose import account, cli
 from tests.compose.report import Report
 from tests.compose.scene import under_load
 from tests.compose.stack import Stack
@@ -27,6 +29,18 @@ def test_ends_by_itself(stack: Stack, measured: Report, service: str) -> None:
     assert (found.lost, found.doubled, found.problems) == (0, 0, [])
     # What was read was committed: nothing came a second time but what was sent so.
     assert account.totals(stack)["duplicates"] - before == summary["expected"]["duplicates"]
+
+
+@pytest.mark.smoke
+def test_ends_while_it_starts(stack: Stack, measured: Report) -> None:
+    """Python imports for a second, and has no handler yet."""
+    container = stack.one("api")
+    container.stop(GRACE_S)
+    cli.docker("start", container.name)
+    status, seconds = container.stop(GRACE_S)
+    measured.figure("`docker stop` of api right after its start", seconds, "s")
+    assert status in {0, 128 + signal.SIGTERM}
+    assert seconds < 5
 
 
 @pytest.mark.parametrize("service", ["kafka", "postgres"])

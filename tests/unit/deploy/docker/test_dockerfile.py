@@ -128,7 +128,7 @@ def test_the_last_stage_runs_as_a_number_that_isn_t_root_s() -> None:
     assert owner.groups() == ("10000", "/run/plumbline")
 
 
-def test_python_is_process_1_and_its_health_is_asked() -> None:
+def test_signals_are_python_s_and_its_health_is_asked() -> None:
     last = dict(instructions())
     assert 'exec python -m \\"$MODULE\\"' in last["ENTRYPOINT"]
     assert last["HEALTHCHECK"].endswith('CMD ["python", "-IS", "/opt/plumbline/app/shared/ready.py"]')

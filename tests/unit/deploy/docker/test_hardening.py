@@ -136,6 +136,12 @@ def test_its_image_is_one_that_is_known(name: str) -> None:
     assert ("build" in SERVICES[name]) == (name in BUILT - {"migrate"})
 
 
+@pytest.mark.parametrize("name", sorted(BUILT))
+def test_ours_hear_signals_from_their_first_moment_and_multiply_within_bounds(name: str) -> None:
+    assert SERVICES[name]["init"] is True
+    assert 128 <= SERVICES[name]["pids_limit"] <= 4_096
+
+
 def test_what_is_optional_can_be_left_out() -> None:
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
         "simulator": ["simulator"],

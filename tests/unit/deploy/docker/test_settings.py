@@ -21,8 +21,8 @@ CLASSES: dict[str, type[Settings]] = {
     "simulator": SimulatorSettings,
 }
 EXAMPLE = (CHECKOUT / ".env.example").read_text()
-# Beside the services' settings: which of our ways to run this is.
-OTHERS = {"PLUMBLINE_DEPLOYMENT"}
+# Beside the services' settings: which of our ways to run this is, and what OpenTelemetry's SDK reads itself.
+OTHERS = {"PLUMBLINE_DEPLOYMENT", "OTEL_EXPORTER_OTLP_HEADERS"}
 
 each_class = pytest.mark.parametrize("name", CLASSES)
 
@@ -56,6 +56,11 @@ def test_what_is_said_to_be_fixed_is_a_setting_and_is_nowhere_taken_from_outside
 def test_the_gateway_and_the_consumer_are_told_the_same_limits() -> None:
     limits = {"MAX_EVENT_BYTES", "MAX_FUTURE_SECONDS", "MAX_AGE_DAYS"}
     assert limits <= settable("ingestion") & settable("api")
+
+
+@each_class
+def test_traces_go_where_they_are_told_with_what_lets_them_in(name: str) -> None:
+    assert {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"} <= settable(name)
 
 
 def test_every_variable_that_compose_reads_is_in_the_example() -> None:
