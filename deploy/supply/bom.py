@@ -1,5 +1,6 @@
 """The bill of materials of an image, in CycloneDX's model."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -17,6 +18,9 @@ from shared.version import VERSION
 # As the locks name who asked for a distribution of its own accord.
 _ROOT = "plumbline"
 
+# The names in Debian's list of dependencies, alternatives too.
+_NAMES = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
+
 _licences = LicenseFactory()
 
 
@@ -27,20 +31,35 @@ def bom(contents: Contents, lock: Iterable[Locked], now: datetime) -> Bom:
     result.metadata.component = root = _image(contents)
     locked = {each.name: each for each in lock}
     ours = {each.name: _distribution(each, locked.get(each.name)) for each in contents.distributions}
+    debian = {each["package"]: _package(each, contents) for each in contents.debian}
+    needed = _needed(contents)
+    brought = {name for names in needed.values() for name in names if name in contents.added}
     others = [
         _python(contents.python),
         *(_distribution(each, None) for each in contents.base),
-        *(_package(each, contents.system) for each in contents.debian),
+        *(each for name, each in debian.items() if name not in brought),
         *(_vendored(each) for each in VENDORED if each.package in contents.code),
         *([_system(contents.system)] if contents.system else []),
     ]
-    for component in (*ours.values(), *others):
+    for component in (*ours.values(), *debian.values(), *others):
         result.components.add(component)
     asked = _asked(ours.keys(), locked)
     result.register_dependency(root, [*(ours[name] for name in asked.pop(_ROOT)), *others])
     for parent, names in asked.items():
         result.register_dependency(ours[parent], [ours[name] for name in names])
+    for parent, names in needed.items():
+        result.register_dependency(debian[parent], [debian[name] for name in names])
     return result
+
+
+def _needed(contents: Contents) -> dict[str, list[str]]:
+    """What each Debian package over the base's depends on, of what is installed."""
+    there = {each["package"] for each in contents.debian}
+    return {
+        each["package"]: sorted(there & set(_NAMES.findall(each["depends"])))
+        for each in contents.debian
+        if each["package"] in contents.added
+    }
 
 
 def _asked(names: Iterable[str], locked: Mapping[str, Locked]) -> dict[str, list[str]]:
@@ -60,7 +79,8 @@ def _image(contents: Contents) -> Component:
         name=name,
         version=VERSION,
         bom_ref=name,
-        licenses=[_licences.make_from_string("Apache-2.0")],
+        # Of what is ours in it; nothing is said of what is only Debian's.
+        licenses=[_licences.make_from_string("Apache-2.0")] if contents.code else [],
         properties=[
             Property(name="plumbline:source", value=contents.source),
             *(Property(name=f"plumbline:sha256:{path}", value=found) for path, found in contents.digests.items()),
@@ -133,10 +153,19 @@ def _system(release: Mapping[str, str]) -> Component:
     )
 
 
-def _package(package: Mapping[str, str], release: Mapping[str, str]) -> Component:
+def _package(package: Mapping[str, str], contents: Contents) -> Component:
+    release = contents.system
     about = {"arch": package["architecture"], "distro": f"{release['ID']}-{release['VERSION_ID']}"}
     purl = PackageURL("deb", release["ID"], package["package"], package["version"], about)
-    return Component(name=package["package"], version=package["version"], purl=purl, bom_ref=str(purl))
+    return Component(
+        name=package["package"],
+        version=package["version"],
+        purl=purl,
+        bom_ref=str(purl),
+        properties=[Property(name="plumbline:added", value="over the base")]
+        if package["package"] in contents.added
+        else [],
+    )
 
 
 def _vendored(each: Vendored) -> Component:

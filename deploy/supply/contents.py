@@ -43,7 +43,10 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """`source` says where this is known from; `system` (of os-release) and `debian` are empty without an image."""
+    """`source` says where this is known from; `system` (of os-release) and `debian` are empty without an image.
+
+    `added`: the Debian packages over the base's, and whether their licence's text is there.
+    """
 
     service: str
     source: str
@@ -53,6 +56,7 @@ class Contents:
     base: tuple[Distribution, ...] = ()
     system: Mapping[str, str] = field(default_factory=dict)
     debian: tuple[Mapping[str, str], ...] = ()
+    added: Mapping[str, bool] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -88,6 +92,7 @@ def read(service: str, source: str, found: Mapping[str, Any]) -> Contents:
         base=tuple(map(_distribution, found["base"])),
         system=found["system"],
         debian=tuple(found["debian"]),
+        added=found["added"],
         digests=found["digests"],
     )
 

@@ -3,7 +3,10 @@
 import os
 from argparse import ArgumentParser, ArgumentTypeError
 
+# Of Python, each with a lock; and the API's front, which is a package of Debian on the same base.
 SERVICES = ("ingestion", "aggregation", "api", "simulator", "ops")
+FRONT, FRONT_HAS = "front", "haproxy"
+ALL = (*SERVICES, FRONT)
 # The extra of an image that was built with it as EXTRA (docs/tracing.md), and the distribution that tells.
 OPTIONAL, OPTIONAL_HAS = "otel", "opentelemetry-sdk"
 
@@ -34,13 +37,13 @@ def image(service: str, tag: str) -> str:
 
 def arguments(parser: ArgumentParser) -> None:
     """Which images a command is about: `services` and `tag`."""
-    known = ", ".join(SERVICES)
+    known = ", ".join(ALL)
     parser.add_argument("services", nargs="*", type=_service, metavar="SERVICE", help=f"of {known}; default: all")
     tag = os.environ.get("PLUMBLINE_TAG") or "dev"
     parser.add_argument("--tag", default=tag, help="of the images (default: PLUMBLINE_TAG, or dev)")
 
 
 def _service(name: str) -> str:
-    if name not in SERVICES:
-        raise ArgumentTypeError(f"no such service → one of {', '.join(SERVICES)}")
+    if name not in ALL:
+        raise ArgumentTypeError(f"no such service → one of {', '.join(ALL)}")
     return name

@@ -1,7 +1,8 @@
 """Runs inside an image (`docker run … python - < inside.py`) and prints as JSON what is in it; needs Python alone.
 
-The Python distributions of our folder and of the base, the Debian packages, which files aren't what their wheel's
-RECORD says, and a digest of all files of ours, which two images with the same content share.
+The Python distributions of our folder and of the base, the Debian packages and which of them aren't the base's, which
+files aren't what their wheel's RECORD says, and a digest of all files of ours, which two images with the same content
+share.
 """
 
 import base64
@@ -18,6 +19,7 @@ from typing import Any
 
 HOME = Path("/opt/plumbline")
 LIB, APP = HOME / "lib", HOME / "app"
+DPKG, DOC = Path("/var/lib/dpkg"), Path("/usr/share/doc")
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -58,11 +60,22 @@ def told(distribution: metadata.Distribution, hashes: Mapping[str, str]) -> dict
 
 
 def debian(status: str) -> Iterator[dict[str, str]]:
-    """Name, version and architecture of each package that dpkg's status file calls installed."""
+    """Each package that dpkg's status file calls installed, and what it depends on in Debian's words."""
     for paragraph in status.split("\n\n"):
         package = message_from_string(paragraph)
         if package["Status"] == "install ok installed":
-            yield {key: package[key.title()] for key in ("package", "version", "architecture")}
+            about = {key: package[key.title()] for key in ("package", "version", "architecture")}
+            yield {**about, "depends": package["Depends"] or ""}
+
+
+def added(folder: Path, doc: Path) -> dict[str, bool]:
+    """Packages that the base hasn't in this version, and whether their licence is there; none if that isn't known."""
+    before = folder / "status-base"
+    if not before.exists():
+        return {}
+    base = {(each["package"], each["version"]) for each in debian(before.read_text())}
+    there = ((each["package"], each["version"]) for each in debian((folder / "status").read_text()))
+    return {each[0]: (doc / each[0] / "copyright").exists() for each in there if each not in base}
 
 
 def main() -> None:
@@ -72,11 +85,12 @@ def main() -> None:
     contents = {
         "python": platform.python_version(),
         "system": platform.freedesktop_os_release(),
-        "debian": list(debian(Path("/var/lib/dpkg/status").read_text())),
+        "debian": list(debian((DPKG / "status").read_text())),
+        "added": added(DPKG, DOC),
         "base": [told(each, {}) for each in base],
         "distributions": [told(each, lib) for each in metadata.distributions(path=[str(LIB)])],
-        "code": sorted(path.name for path in APP.iterdir()),
-        "digests": {str(LIB): digest(LIB, lib), str(APP): digest(APP, app)},
+        "code": sorted({path.partition("/")[0] for path in app}),
+        "digests": {str(folder): digest(folder, found) for folder, found in ((LIB, lib), (APP, app)) if found},
     }
     json.dump(contents, sys.stdout)
 

@@ -98,8 +98,9 @@ def text(found: list[Row]) -> Iterator[str]:
     yield (
         "What wheels bring along inside (OpenSSL, librdkafka, OpenBLAS, Rust crates, …) is listed by `make sbom`, "
         "which judges the licences that the wheels name for it. The licence files of each wheel are in its "
-        "`.dist-info` folder, which stays in the image. Those of the base's Debian packages are in "
-        "`/usr/share/doc/*/copyright`."
+        "`.dist-info` folder, which stays in the image. Debian's packages, of the base and of `plumbline-front` "
+        "(HAProxy and what it needs), aren't judged: their licences are in `/usr/share/doc/*/copyright` of the image, "
+        "and `make sbom` checks that it is there for each that the front adds."
     )
 
 

@@ -1,7 +1,7 @@
 """Write a bill of materials (CycloneDX, JSON) of each image into sbom/, or of one to standard output.
 
-It is of what is in the image, where there is an engine that has it; otherwise of what the lock file says. An image that
-isn't as its lock says, or that holds what isn't allowed, is told and ends with status 1.
+It is of what is in the image, where there is an engine that has it; otherwise of what the lock file says (the front has
+none). An image that isn't as its lock says, or that holds what isn't allowed, is told and ends with status 1.
 """
 
 import argparse
@@ -58,6 +58,13 @@ def problems(found: Contents, lock: Iterable[locks.Locked]) -> list[str]:
     ]
 
 
+def of_debian(found: Contents) -> list[str]:
+    """What the front lacks. Debian's licences aren't judged, only that their texts are there."""
+    if images.FRONT_HAS not in found.added:
+        return [f"{images.FRONT_HAS} isn't known to be in it → docker compose build {found.service}"]
+    return [f"{name}: no text of its licence is in the image" for name, told in found.added.items() if not told]
+
+
 def built_with(found: Contents) -> str:
     """What the image was built with as EXTRA."""
     return images.OPTIONAL if images.OPTIONAL_HAS in {each.name for each in found.distributions} else ""
@@ -70,7 +77,7 @@ def look(service: str, tag: str, source: str) -> Contents:
     try:
         return contents.of_image(service, tag)
     except Unavailable as missing:
-        if source == "image":
+        if source == "image" or service == images.FRONT:
             raise
         sys.stderr.write(f"{service}: {missing}\n")
         return contents.of_lock(service)
@@ -85,17 +92,20 @@ def main() -> int:
     )
     parser.add_argument("--stdout", action="store_true", help="of one service, and into no file")
     asked = parser.parse_args()
+    if asked.source == "lock" and images.FRONT in asked.services:
+        parser.error(f"{images.FRONT} has no lock → --from image")
     if asked.stdout and len(asked.services) != 1:
         parser.error("--stdout is for one SERVICE")
     wrong = 0
-    for service in asked.services or images.SERVICES:
+    for service in asked.services or (images.SERVICES if asked.source == "lock" else images.ALL):
         found = look(service, asked.tag, asked.source)
-        lock = locks.installed(service, built_with(found))
+        front = service == images.FRONT
+        lock = () if front else locks.installed(service, built_with(found))
         text = written(bom(found, lock, datetime.now(UTC)))
         where = "" if asked.stdout else f"{_write(service, text).relative_to(locks.ROOT)}: "
         sys.stdout.write(text if asked.stdout else "")
         sys.stderr.write(f"{where}of {found.source}\n")
-        for problem in problems(found, lock):
+        for problem in of_debian(found) if front else problems(found, lock):
             wrong = 1
             sys.stderr.write(f"{service}: {problem}\n")
     return wrong

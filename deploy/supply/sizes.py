@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,8 +11,13 @@ from deploy.supply import engine, images
 from shared import lifecycle
 
 EXAMPLE = "example: python -m deploy.supply.sizes api ingestion --json"
-# Where the Dockerfile's last two COPY put what is added.
+# Where the Dockerfile's last two COPY put what is added, and what the front's installs and copies.
 DEPENDENCIES, CODE = "/opt/plumbline/lib", "/opt/plumbline/app"
+FRONT_CODE = "/etc/haproxy/haproxy.cfg"
+_ADDED = {
+    DEPENDENCIES: re.compile(rf"\bCOPY .*{DEPENDENCIES}|\bapt-get install .*{images.FRONT_HAS}"),
+    CODE: re.compile(rf"\bCOPY .*({CODE}|{FRONT_CODE})"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,7 @@ class Sizes:
 
 def of(image: str, layers: Sequence[tuple[str, int]]) -> Sizes:
     """Of an image whose layers are (the command that made it, bytes)."""
-    added = {
-        where: sum(size for command, size in layers if "COPY" in command and where in command)
-        for where in (DEPENDENCIES, CODE)
-    }
+    added = {where: sum(size for command, size in layers if by.search(command)) for where, by in _ADDED.items()}
     total = sum(size for _, size in layers)
     return Sizes(image, total, total - sum(added.values()), added[DEPENDENCIES], added[CODE])
 
@@ -50,7 +53,7 @@ def main() -> None:
     images.arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, in bytes")
     asked = parser.parse_args()
-    names = [images.image(service, asked.tag) for service in asked.services or images.SERVICES]
+    names = [images.image(service, asked.tag) for service in asked.services or images.ALL]
     found = [of(name, engine.layers(name)) for name in names]
     sys.stdout.write(json.dumps([asdict(each) for each in found], indent=2) if asked.json else "\n".join(table(found)))
     sys.stdout.write("\n")

@@ -25,12 +25,18 @@ def distribution(name: str, version: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "version": version, **empty, **more}
 
 
+def package(name: str, depends: str = "") -> dict[str, str]:
+    """As `inside.debian` has it."""
+    return {"package": name, "version": "1", "architecture": "amd64", "depends": depends}
+
+
 def found(*distributions: dict[str, Any]) -> dict[str, Any]:
     """As `inside.main` prints it."""
     return {
         "python": "3.13.9",
         "system": {"ID": "debian", "VERSION_ID": "12"},
-        "debian": [{"package": "libc6", "version": "2.36-9+deb12u10", "architecture": "amd64"}],
+        "debian": [{"package": "libc6", "version": "2.36-9+deb12u10", "architecture": "amd64", "depends": ""}],
+        "added": {},
         "base": [distribution("pip", "25.3")],
         "distributions": list(distributions),
         "code": ["api_service", "shared"],

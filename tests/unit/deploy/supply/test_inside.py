@@ -13,6 +13,7 @@ STATUS = """\
 Package: libc6
 Status: install ok installed
 Architecture: amd64
+Depends: libgcc-s1, libcrypt1 (>= 1:4.4)
 Version: 2.36-9
 
 Package: gone
@@ -81,4 +82,23 @@ def test_the_digest_is_of_names_modes_and_contents(tmp_path: Path) -> None:
 
 
 def test_packages_that_are_removed_are_no_packages() -> None:
-    assert list(inside.debian(STATUS)) == [{"package": "libc6", "version": "2.36-9", "architecture": "amd64"}]
+    libc = {
+        "package": "libc6",
+        "version": "2.36-9",
+        "architecture": "amd64",
+        "depends": "libgcc-s1, libcrypt1 (>= 1:4.4)",
+    }
+    assert list(inside.debian(STATUS)) == [libc]
+
+
+def test_what_is_over_the_base_is_new_or_newer_there(tmp_path: Path) -> None:
+    old = STATUS.replace("2.36-9", "2.36-8")
+    (tmp_path / "libc6").mkdir()
+    (tmp_path / "libc6/copyright").touch()
+    (tmp_path / "status").write_text(STATUS)
+    assert inside.added(tmp_path, tmp_path) == {}, "it isn't known"
+    for base, expected in ((STATUS, {}), (old, {"libc6": True}), ("", {"libc6": True})):
+        (tmp_path / "status-base").write_text(base)
+        assert inside.added(tmp_path, tmp_path) == expected
+    (tmp_path / "libc6/copyright").unlink()
+    assert inside.added(tmp_path, tmp_path) == {"libc6": False}

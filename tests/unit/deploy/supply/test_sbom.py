@@ -11,7 +11,7 @@ from deploy.supply.bom import bom
 from deploy.supply.contents import Contents
 from deploy.supply.locks import Locked
 from shared.errors import PlumblineError, Unavailable
-from tests.unit.deploy.supply.materials import COPYLEFT, RUST, WHEEL, distribution, found
+from tests.unit.deploy.supply.materials import COPYLEFT, RUST, WHEEL, distribution, found, package
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 ONE = Locked("one", "1", ("a" * 64, "b" * 64), ("plumbline",))
@@ -120,6 +120,39 @@ def test_an_image_with_traces_is_compared_with_their_lock_too() -> None:
     assert len(both) == len(locks.installed("aggregation", "otel"))
 
 
+def front(**of_debian: bool) -> Contents:
+    """The front's image, with HAProxy and a library that only HAProxy needs."""
+    told = found() | {"code": [], "digests": {}, "added": of_debian}
+    libc, haproxy = package("libc6"), package("haproxy", "libc6 (>= 2.34), liblua5.3-0, absent | lsb-base")
+    told["debian"] = [libc, haproxy, package("liblua5.3-0", "libc6")]
+    return contents.read("front", "image plumbline-front:dev sha256:1", told)
+
+
+def test_the_front_s_packages_are_under_haproxy_and_nothing_is_said_of_their_licences() -> None:
+    made = document(front(haproxy=True, **{"liblua5.3-0": True}), ())
+    assert "licenses" not in made["metadata"]["component"]
+    components = {each["name"]: each for each in made["components"]}
+    packages = {name: components[name] for name in ("libc6", "haproxy", "liblua5.3-0")}
+    assert not any("licenses" in each for each in packages.values())
+    assert {name for name, each in packages.items() if "properties" in each} == {"haproxy", "liblua5.3-0"}
+    asked = {each["ref"]: each.get("dependsOn", []) for each in made["dependencies"]}
+    refs = {name: each["bom-ref"] for name, each in packages.items()}
+    assert set(refs.values()) & set(asked["plumbline-front"]) == {refs["haproxy"], refs["libc6"]}
+    assert set(asked[refs["haproxy"]]) == {refs["liblua5.3-0"], refs["libc6"]}
+
+
+@pytest.mark.parametrize(
+    ("of_debian", "told"),
+    [
+        ({"haproxy": True}, []),
+        ({}, ["haproxy isn't known to be in it → docker compose build front"]),
+        ({"haproxy": False}, ["haproxy: no text of its licence is in the image"]),
+    ],
+)
+def test_a_front_that_lacks_something_is_told(of_debian: dict[str, bool], told: list[str]) -> None:
+    assert sbom.of_debian(front(**of_debian)) == told
+
+
 def test_what_does_not_pass_the_schema_is_not_written() -> None:
     made = bom(image(), (), NOW)
     assert made.metadata.component is not None
@@ -134,5 +167,6 @@ def test_without_an_engine_the_lock_is_read_and_it_says_so(
     monkeypatch.setenv("PATH", "/nonexistent")
     assert sbom.look("ops", "dev", "auto").source == "lock file requirements/ops.txt"
     assert capsys.readouterr().err.startswith("ops: no command `docker` here")
-    with pytest.raises(Unavailable, match="no command `docker` here → "):
-        sbom.look("ops", "dev", "image")
+    for service, source in (("ops", "image"), ("front", "auto")):
+        with pytest.raises(Unavailable, match="no command `docker` here → "):
+            sbom.look(service, "dev", source)
