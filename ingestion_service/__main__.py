@@ -19,7 +19,7 @@ from ingestion_service.settings import IngestionSettings
 from ingestion_service.store import Store
 from ingestion_service.topic import Topic
 from ingestion_service.writer import Writer
-from shared import db, kafka, lifecycle, log, metrics_server, migrations, tracing
+from shared import db, kafka, lifecycle, lifeline, log, metrics_server, migrations, tracing
 from shared.events import Decoder
 from shared.failpoints import Failpoints
 from shared.plain_errors import reason
@@ -52,22 +52,22 @@ def main() -> int:
     kafka.wait_ready(settings, settings.startup_timeout_seconds)
     db.wait_ready(conninfo, settings.startup_timeout_seconds)
     migrations.require(conninfo)
-    topic = Topic(kafka.admin(settings), settings.topic_readings)
-    topic.check()
+    Topic(kafka.admin(settings), settings.topic_readings).check()
     # Until here a signal just ends us.
     with lifecycle.stop_event() as stop, tracing.configured("ingestion", settings):
-        run(settings, conninfo, topic, failpoints, stop)
+        while not stop.is_set():
+            run(settings, conninfo, failpoints, stop)
     return 0
 
 
-def run(
-    settings: IngestionSettings, conninfo: str, topic: Topic, failpoints: Failpoints, stop: threading.Event
-) -> None:
-    """One process's ingestion, until `stop`.
+def run(settings: IngestionSettings, conninfo: str, failpoints: Failpoints, stop: threading.Event) -> None:
+    """One ingestion, until `stop`, or until one of its Kafka clients must be made anew: it then is as after a crash.
 
     Raises:
         PlumblineError: it can't go on.
     """
+    admin = kafka.admin(settings)
+    topic = Topic(admin, settings.topic_readings)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     owner = uuid.uuid4()
@@ -100,7 +100,10 @@ def run(
         watch.start()
         _log.info("started", topic=topic.name, group=settings.consumer_group, owner=str(owner))
         try:
-            loop.run(stop)
+            with lifeline.watched(lifeline.of(settings, consumer, producer, admin)) as cut:
+                loop.run(lambda: stop.is_set() or cut.is_set())
+                if cut.is_set():
+                    _log.error("kafka_clients_renewed")
         finally:
             watch.close(0)
             writer.close(_WRITER_STOP_S)

@@ -35,6 +35,10 @@ EVENTS = (
         "Look at the broker if it lasts.", ("error", "partition"),
     ),
     LogEvent(
+        "kafka_clients_renewed", "error", "Kafka answers others, but not us any more: ingestion begins anew, and goes "
+        "on from what is stored.", "Nothing, unless it repeats: then look for what cuts connections to the brokers.",
+    ),
+    LogEvent(
         "offsets_not_mirrored", "debug", "Kafka didn't take the copy of our offsets that tools read; the database has "
         "the true ones.", "", ("error",),
     ),

@@ -1,10 +1,9 @@
 """The consumer's loop: poll, claim, decode, hand over. Never talks to the database itself."""
 
 import dataclasses
-import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -74,8 +73,8 @@ class Loop:
         away += self._relay.problems()
         return away + [f"partition {number} stopped: {reason}" for number, reason in sorted(stopped.items())]
 
-    def run(self, stop: threading.Event) -> None:
-        """Consumes until `stop`; then finishes what is in flight and leaves the group.
+    def run(self, over: Callable[[], bool]) -> None:
+        """Consumes until it is over; then finishes what is in flight.
 
         Raises:
             PlumblineError: something is wrong that a retry won't mend.
@@ -84,12 +83,12 @@ class Loop:
             [self._topic.name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         try:
-            while not stop.is_set():
+            while not over():
                 self._reap()
                 self._claim()
                 self._topic_still_there()
                 self._still_ours()
-                self._take(self._poll(stop))
+                self._take(self._poll(over))
         finally:
             self._stopping = True
             if not self._writer.drain(_STOP_S):
@@ -97,7 +96,7 @@ class Loop:
             self._writer.end_term()
         self._reap()
 
-    def _poll(self, stop: threading.Event) -> list[Message]:
+    def _poll(self, over: Callable[[], bool]) -> list[Message]:
         """Records, once the writer has room for them; a long wait is spent paused, but in the group."""
         self._relay.hold()
         if self._writer.wait_for_place(_PLACE_S):
@@ -108,7 +107,7 @@ class Loop:
         self._metrics.paused.set(len(live))
         came: list[Message] = []
         while not self._writer.wait_for_place(0):
-            if stop.is_set():
+            if over():
                 return []  # what came meanwhile isn't committed: the next owner reads it
             message = self._consumer.poll(0.2)
             if message is not None:

@@ -50,10 +50,10 @@ def pausing() -> None:
     """While the writer is busy nobody polls."""
     poll = Loop._poll
 
-    def wait_and_poll(self: Loop, stop: threading.Event) -> list[Message]:
-        while not self._writer.wait_for_place(0.5) and not stop.is_set():
+    def wait_and_poll(self: Loop, over: Callable[[], bool]) -> list[Message]:
+        while not self._writer.wait_for_place(0.5) and not over():
             continue
-        return poll(self, stop)
+        return poll(self, over)
 
     Loop._poll = wait_and_poll  # type: ignore[method-assign]
 

@@ -1,0 +1,24 @@
+"""Ingestion whose first client of a kind hears nothing: `STRANDED=consumer python -m tests.faults.stranded`."""
+
+import os
+import threading
+
+from ingestion_service import __main__ as service
+from ingestion_service.settings import IngestionSettings
+from shared import lifecycle
+from shared.failpoints import Failpoints
+from tests import deaf
+
+_run = service.run
+
+
+def stranded(settings: IngestionSettings, conninfo: str, failpoints: Failpoints, stop: threading.Event) -> None:
+    """The first run."""
+    service.run = _run
+    with deaf.first(os.environ["STRANDED"]):
+        _run(settings, conninfo, failpoints, stop)
+
+
+if __name__ == "__main__":
+    service.run = stranded
+    lifecycle.run(service.main)
