@@ -41,6 +41,14 @@ def test_read_only_but_for_tmp(stack: Stack, service: str) -> None:
     assert container.shell("touch /tmp/written && rm /tmp/written") == (0, "")
 
 
+@pytest.mark.parametrize("service", [*OURS, "front"])
+def test_a_limit_of_its_own_for_processes_and_memory(stack: Stack, service: str) -> None:
+    host = stack.one(service).inspect()["HostConfig"]
+    assert host["Init"] is True
+    assert host["PidsLimit"] > 0
+    assert host["Memory"] > 0
+
+
 @pytest.mark.parametrize("service", READS)
 def test_nobody_reads_the_secrets_of_others(stack: Stack, service: str) -> None:
     everything = _files(stack)

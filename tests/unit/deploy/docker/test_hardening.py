@@ -142,6 +142,17 @@ def test_ours_hear_signals_from_their_first_moment_and_multiply_within_bounds(na
     assert 128 <= SERVICES[name]["pids_limit"] <= 4_096
 
 
+def test_memory_is_bounded_by_default_where_a_kill_costs_a_restart_and_no_more() -> None:
+    """Where page cache or many connections' work counts, only if the operator says so."""
+    given = {name: str(service["mem_limit"]) for name, service in SERVICES.items() if "mem_limit" in service}
+    defaults = {
+        name: limit.removeprefix(f"${{MEMORY_{name.upper()}:-").removesuffix("}") for name, limit in given.items()
+    }
+    assert defaults.keys() == (BUILT & LASTING) | {"kafka", "postgres"}
+    assert {name for name, limit in defaults.items() if limit == "0"} == {"kafka", "postgres"}
+    assert all(re.fullmatch(r"0|\d+[mg]", limit) for limit in defaults.values())
+
+
 def test_what_is_optional_can_be_left_out() -> None:
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
         "simulator": ["simulator"],
