@@ -10,7 +10,7 @@ EVENTS = (
     LogEvent(
         "producer_replaced", "error", "Kafka answers others, but not this client: what it held counts as not "
         "delivered, and a new one sends.", "If it repeats, look for what cuts connections to the brokers.",
-        ("records",),
+        ("count",),
     ),
     LogEvent("draining", "info", "The run is over; what waits is still sent.", "", ("status",)),
     LogEvent(

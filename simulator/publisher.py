@@ -123,7 +123,7 @@ class KafkaPublisher:
             return
         self._looked = now
         if self._lifeline.cut(now):
-            _log.error("producer_replaced", records=len(self._producer))
+            _log.error("producer_replaced", count=len(self._producer))
             self._producer.purge()
             self._producer.flush(1.0)
             self._connect()
