@@ -74,6 +74,11 @@ def consume_all(topics: Topics, topic: str, at_least: int) -> list[tuple[bytes |
     return found
 
 
+def consume_whole(topics: Topics, topic: str) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
+    """The same of all that is on a topic now: what comes in several fetches too."""
+    return consume_all(topics, topic, sum(high_watermarks(topics, topic).values()))
+
+
 def _text(value: str | bytes | None) -> str:
     return value.decode() if isinstance(value, bytes) else value or ""
 
@@ -181,6 +186,17 @@ def caught_up(topics: Topics, database: Database) -> bool:
         ).fetchall()
     stands: dict[int, int] = dict(rows)
     return stands == high_watermarks(topics)
+
+
+def told(database: Database) -> bool:
+    """Whether the acks and dead letters of all that is committed have left."""
+    with database.connect() as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM dead_letters WHERE published_at IS NULL OR acked_at IS NULL)"
+            " + (SELECT count(*) FROM kafka_offsets WHERE acked_offset < next_offset)"
+            " + (SELECT count(*) FROM offset_decisions WHERE acked_offset < next_offset)"
+        ).fetchone()
+    return row == (0,)
 
 
 def assert_accounts(database: Database) -> dict[str, int]:

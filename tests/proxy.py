@@ -39,14 +39,16 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._open: list[socket.socket] = []
+        self._opening = threading.Lock()
         self._trap: _Trap | None = None
         self._listen(0)
         self.port = self._listening.getsockname()[1]
 
     def cut(self) -> None:
-        _close(self._listening)
-        while self._open:
-            _close(self._open.pop())
+        with self._opening:  # one that is on its way in is cut as well
+            _close(self._listening)
+            while self._open:
+                _close(self._open.pop())
 
     def restore(self) -> None:
         self._listen(self.port)
@@ -75,8 +77,16 @@ class Proxy:
                 near, _ = listening.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._target)
-            self._open += [near, far]
+            with self._opening:
+                if listening.fileno() < 0:
+                    near.close()
+                    return
+                try:
+                    far = socket.create_connection(self._target)
+                except OSError:  # the server is away, for now
+                    near.close()
+                    continue
+                self._open += [near, far]
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(source, sink, sink is far), daemon=True).start()
 

@@ -1,17 +1,17 @@
 """What a service says of itself on METRICS_PORT."""
 
 import json
+import random
 import re
-import socket
 import urllib.error
 import urllib.request
 
+from deploy.local import ports
+
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, below those that outgoing connections take: it is bound later, by a process."""
+    return next(port for port in iter(lambda: random.randrange(30_000, 32_000), 0) if not ports.listening(port))
 
 
 def problems(port: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Acks when their topics are missing or take nothing: ingestion goes on, within a bound, and nothing is forgotten."""
 
 import json
-import random
 import signal
 import urllib.error
 import urllib.request
@@ -17,10 +16,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from shared import kafka
 from shared.topics import ack_topic
+from tests.faults.readiness import free_port
 from tests.pipeline import (
     assert_accounts,
     caught_up,
     consume_all,
+    consume_whole,
     event,
     high_watermarks,
     ingestion,
@@ -67,7 +68,7 @@ class Endpoint:
     """A service's own port."""
 
     def __init__(self) -> None:
-        self.port = random.randrange(30_000, 32_000)
+        self.port = free_port()
 
     def problems(self) -> list[str]:
         """What /readyz says."""
@@ -91,7 +92,7 @@ def assert_acknowledged_in_order(topics: Topics) -> None:
     """Success acks cover every offset, in order; a repeated one says what it said before."""
     ends = high_watermarks(topics)
     covered: dict[int, int] = dict.fromkeys(ends, 0)
-    for _, value, _ in consume_all(topics, ack_topic(topics.settings, "success"), EVENTS // BATCH):
+    for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success")):
         ack = json.loads(value or b"")
         assert ack["first_offset"] <= covered[ack["partition"]]
         covered[ack["partition"]] = max(covered[ack["partition"]], ack["last_offset"] + 1)
@@ -138,11 +139,12 @@ def test_a_missing_topic_of_error_acks_holds_up_neither_dead_letters_nor_success
     load(topics)
     with running("ingestion_service", ingestion(topics, database, BATCH_MAX_EVENTS=BATCH)):
         assert len(consume_all(topics, topics.settings.topic_dead_letters, 3)) == 3
+        wait_for(lambda: caught_up(topics, database) and told_of_good_ones(database), "success acks have left")
         assert_acknowledged_in_order(topics)
         create(topics, name)
         assert len(consume_all(topics, name, 3)) == 3
         wait_for(lambda: unacknowledged(database) == 0, "marked")
-    letters = consume_all(topics, topics.settings.topic_dead_letters, 3)
+    letters = consume_whole(topics, topics.settings.topic_dead_letters)
     assert len(letters) == 3  # not once more for each try at their acks
 
 
@@ -153,6 +155,11 @@ def test_a_missing_topic_does_not_keep_the_service_from_stopping(topics: Topics,
         wait_for(lambda: caught_up(topics, database), "caught up")
         service.send(signal.SIGTERM)
         assert service.wait(15) == 0
+
+
+def told_of_good_ones(database: Database) -> bool:
+    with database.connect() as connection:
+        return connection.execute("SELECT FROM kafka_offsets WHERE acked_offset < next_offset").rowcount == 0
 
 
 def unacknowledged(database: Database) -> int:

@@ -68,12 +68,12 @@ def test_the_turn_is_kept_while_a_slice_takes_long(database: Database, monkeypat
     with database.connect() as connection:
         connection.execute(
             "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$"
+            " $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$"
         )
         connection.execute("CREATE TRIGGER slow BEFORE INSERT ON stats FOR EACH ROW EXECUTE FUNCTION slow()")
     monkeypatch.setattr("aggregation_service.team._ALIVE_S", 0.1)
     runner, store = scheduler(database)
-    store._idle_ms = 1_000
+    store._idle_ms = 2_000
     assert runner.run_once(threading.Event())
     runner.close()
     verified(database)

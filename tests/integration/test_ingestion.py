@@ -11,6 +11,7 @@ from tests.pipeline import (
     assert_accounts,
     caught_up,
     consume_all,
+    consume_whole,
     event,
     ingest,
     ingestion,
@@ -88,7 +89,7 @@ def test_duplicates_and_conflicts_are_counted_and_the_first_stays(topics: Topics
 def test_success_acks_cover_every_offset_once_in_order(topics: Topics, database: Database) -> None:
     produce(topics, [event(f"d{i % 7}", i, m=i) for i in range(500)], [f"d{i % 7}".encode() for i in range(500)])
     ingest(topics, database, BATCH_MAX_EVENTS=40)
-    acks = [json.loads(value or b"") for _, value, _ in consume_all(topics, ack_topic(topics.settings, "success"), 10)]
+    acks = [json.loads(value or b"") for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success"))]
     for partition in (0, 1):
         mine = [ack for ack in acks if ack["partition"] == partition]
         offsets = [o for ack in mine for o in range(ack["first_offset"], ack["last_offset"] + 1)]

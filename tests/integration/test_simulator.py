@@ -25,6 +25,7 @@ from shared.settings import TopicSettings
 from simulator.metrics import Metrics
 from simulator.publisher import KafkaPublisher
 from tests import deaf
+from tests.faults.readiness import free_port
 from tests.pipeline import wait_for
 from tests.servers import Topics
 
@@ -175,8 +176,7 @@ def test_a_paced_replay_takes_its_time(topics: Topics) -> None:
 
 
 def test_metrics_are_served_while_it_runs(topics: Topics) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = start(topics, "--devices=10", "--rate=500", METRICS_PORT=str(port))
     assert process.stderr is not None
     process.stderr.readline()

@@ -108,7 +108,7 @@ def test_busy_is_asked_again_when_it_said_and_not_before() -> None:
     with unruly(busy_at_first) as api, publishing(api.url, connections=1) as publisher:
         publisher.publish(sent)
     assert api.counted() == values(sent)
-    assert 1.0 <= api.seen[1].at - api.seen[0].at < 3
+    assert 1.0 <= api.seen[1].at - api.seen[0].at < 10
     assert publisher.delivery.retried == 1
 
 
@@ -144,10 +144,10 @@ def test_a_server_that_hangs_is_left_after_the_timeout() -> None:
         return Does(hangs=True) if seen.number == 0 else GOOD
 
     sent = records(100)
-    with unruly(hangs_at_first) as api, publishing(api.url, connections=1, timeout_s=0.5) as publisher:
+    with unruly(hangs_at_first) as api, publishing(api.url, connections=1, timeout_s=2.0) as publisher:
         publisher.publish(sent)
     assert api.counted() == values(sent)
-    assert 0.5 <= api.seen[1].at - api.seen[0].at < 3
+    assert 2.0 <= api.seen[1].at - api.seen[0].at < 10
 
 
 def test_too_large_a_batch_is_halved_until_it_fits_and_stays_small() -> None:
@@ -221,14 +221,14 @@ def test_an_issuer_that_is_busy_is_asked_again() -> None:
 
 def test_a_token_is_renewed_before_it_ends() -> None:
     with unruly() as api, publishing(api.url) as publisher:
-        api.token_ttl_s = 1.0
-        until = time.monotonic() + 2.5
+        api.token_ttl_s = 4.0  # a fifth of it is what a busy machine may stand still for
+        until = time.monotonic() + 60
         at = 0
-        while time.monotonic() < until:
+        while len(api.issued) < 3:
+            assert time.monotonic() < until
             publisher.publish(records(20, first=at))
             at += 20
             time.sleep(0.02)
-    assert len(api.issued) >= 3
     assert publisher.delivery.accepted == at
     assert publisher.delivery.retried == 0  # none of them was refused
 

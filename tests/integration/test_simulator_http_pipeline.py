@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ import pytest
 from simulator.fleet import Fleet
 from simulator.http.spool_store import FILE
 from tests.answering import SECRET, api_settings
+from tests.faults.readiness import free_port
 from tests.pipeline import Service, assert_accounts, caught_up, ingestion, running, wait_for
 from tests.servers import Database, Topics
 
@@ -57,22 +56,14 @@ def _ready(port: int) -> bool:
         return False
 
 
-def free_ports(count: int) -> list[int]:
-    listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in listening]
-    for each in listening:
-        each.close()
-    return ports
-
-
-def start(log: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(log: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """A simulator over HTTP; Kafka is none of its business."""
     client = {"AUTH_CLIENT_ID": "all", "AUTH_CLIENT_SECRET": SECRET, "KAFKA_BOOTSTRAP_SERVERS": "nowhere:1"}
     with log.open("w") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "simulator", *arguments, "--json", "--quiet"],
             cwd=ROOT,
-            env={**os.environ, **client},
+            env={**os.environ, **client, **environment},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -108,7 +99,7 @@ def test_the_pipeline_counts_what_the_summary_expects(
     gateways: Gateways, topics: Topics, database: Database, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    (port,) = free_ports(1)
+    port = free_port()
     with gateways.at(port):
         fleet = ("--devices=50", "--interval=10s", "--from=-1h", "--seed=7")
         summary = told(start(log, f"--http={url(port)}", *fleet, *FAULTS), log)
@@ -131,17 +122,18 @@ def test_the_pipeline_counts_what_the_summary_expects(
 def test_what_a_killed_simulator_had_spooled_is_sent_by_the_next_one(
     gateways: Gateways, topics: Topics, database: Database, tmp_path: Path
 ) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     log = tmp_path / "log"
     fleet = Fleet(devices=100, interval_us=50_000, prefix="killed-")
     begin = datetime.now(UTC).replace(microsecond=0)
     common = (f"--http={url(port)}", f"--spool={tmp_path / 'spool'}")
+    metrics = free_port()
     with gateways.at(port) as api:
         live = ("--devices=100", "--interval=50ms", "--prefix=killed-", f"--from={begin.isoformat()}", "--follow")
-        killed = start(log, *common, *live)
+        killed = start(log, *common, *live, METRICS_PORT=str(metrics))
         wait_for(lambda: stored(database, "killed-") > 2_000, "the first one to be under way")
         api.send(signal.SIGSTOP)
-        time.sleep(1)  # what is due meanwhile must wait in the spool
+        wait_for(lambda: waiting(metrics) > 1_000, "what is due meanwhile waits in the spool")
         killed.kill()
         with killed:
             killed.communicate()
@@ -167,7 +159,8 @@ def test_one_api_takes_over_from_another_that_is_killed_and_gives_back(
     gateways: Gateways, topics: Topics, database: Database, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    first, second = free_ports(2)
+    first = free_port()
+    second = next(port for port in iter(free_port, 0) if port != first)
     with gateways.at(second):
         with gateways.at(first) as api:
             urls = f"--http={url(first)},{url(second)}"
@@ -193,7 +186,7 @@ def test_one_api_takes_over_from_another_that_is_killed_and_gives_back(
 
 
 def test_a_rate_limit_slows_it_down_and_costs_nothing(gateways: Gateways, tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     log = tmp_path / "log"
     with gateways.at(port, RATE_LIMIT_EVENTS_PER_SECOND="4000"):
         summary = told(start(log, f"--http={url(port)}", "--devices=50", "--interval=10s", "--from=-1h"), log)
@@ -223,6 +216,13 @@ def numbers(database: Database, fleet: Fleet) -> set[int]:
         ).fetchall()
     interval_ms = fleet.interval_us // 1_000
     return {at_ms // interval_ms * fleet.devices + device for device, at_ms in rows}
+
+
+def waiting(port: int) -> float:
+    """Events in the spool of a process that runs, by its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[1]) for line in lines if line.startswith("simulator_spool_events "))
 
 
 def spooled(folder: Path) -> int:

@@ -1,8 +1,8 @@
 """The accounting identity as a metric: told by the row that a commit has just moved."""
 
-import random
 import urllib.request
 
+from tests.faults.readiness import free_port
 from tests.pipeline import caught_up, event, ingestion, produce, running, wait_for
 from tests.servers import Database, Topics
 
@@ -15,7 +15,7 @@ def unaccounted(port: int) -> list[float]:
 
 
 def test_a_row_whose_counters_do_not_add_up_is_told(topics: Topics, database: Database) -> None:
-    port = random.randrange(30_000, 32_000)
+    port = free_port()
     keys: list[bytes | None] = [f"d{i % 9}".encode() for i in range(90)]
     with running("ingestion_service", ingestion(topics, database, METRICS_PORT=port)):
         for round_, expected in ((0, 0.0), (1, -5.0)):

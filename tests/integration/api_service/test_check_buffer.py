@@ -108,6 +108,7 @@ def test_many_who_ask_cost_one_look(door: Serve, topics: Topics, monkeypatch: py
     monkeypatch.setattr(Backlog, "look", counted)
     client = door()
     produce(topics, [record("a", n, m=1.0) for n in range(100)])
+    assert sum(count for count, _ in rows(client).values()) == 100
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda _: client.get("/check-buffer"), range(200)))
     assert {answer.status_code for answer in answers} == {200}
@@ -156,6 +157,6 @@ def test_the_database_away(door: Serve, settings: ApiSettings) -> None:
         proxy.cut()
         answer = client.get("/check-buffer")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert answer.elapsed.total_seconds() < 2
+        assert answer.elapsed.total_seconds() < 2.5  # a second, on a busy machine
         proxy.restore()
         wait_for(lambda: client.get("/check-buffer").status_code == 200, "it is back")

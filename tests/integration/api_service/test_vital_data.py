@@ -16,6 +16,10 @@ from tests.servers import Database
 
 Serve = Callable[..., httpx.Client]
 NOON = at("2025-05-01T12:00:00")
+OTHERS = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type IN ('client backend', 'parallel worker') AND pid <> pg_backend_pid()
+"""
 
 
 def latest(client: httpx.Client, **asked: Any) -> dict[str, dict[str, Any]]:
@@ -90,7 +94,9 @@ def test_what_is_stored_is_not_looked_through(database: Database, serve: Serve) 
         counted = "SELECT coalesce(sum(idx_scan + seq_scan), 0)::int8 FROM pg_stat_user_tables"
         return int(rows(database, f"{counted} WHERE relname LIKE '{tables}'")[0][0])
 
-    wait_for(lambda: scans("events_2%") > 40, "the aggregator's scans are told")
+    # A session's scans are told when it has ended, one session after the other.
+    wait_for(lambda: not rows(database, OTHERS), "those who stored it are gone")
+    assert scans("events_2%") > 40
     client, before, known = serve(), scans("events_2%"), scans("device_latest")
     for _ in range(10):
         assert latest(client)["silent"]["data_payload"] == {"m": 0.0}

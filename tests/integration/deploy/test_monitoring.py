@@ -69,7 +69,7 @@ def test_a_rule_that_changes_is_loaded_by_the_next_up_and_its_alert_reaches_the_
     rules.write_text(RULES)
     _, said = up(home)
     assert said == []
-    assert process.until(lambda: alerts(values["ALERTMANAGER_URL"]) == ["AlwaysThere"], 20)
+    assert process.until(lambda: alerts(values["ALERTMANAGER_URL"]) == ["AlwaysThere"], 60)
     (alert,) = json.loads(get(f"{values['ALERTMANAGER_URL']}/api/v2/alerts"))
     assert alert["generatorURL"].startswith(f"{values['PROMETHEUS_URL']}/graph")
 

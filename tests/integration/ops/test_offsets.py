@@ -21,7 +21,7 @@ from shared.errors import PlumblineError, Unavailable
 from shared.topics import ack_topic
 from tests.integration.ops.remade import recreate
 from tests.operator import Operator
-from tests.pipeline import Service, caught_up, consume_all, event, ingestion, produce, running, wait_for
+from tests.pipeline import Service, caught_up, consume_whole, event, ingestion, produce, running, wait_for
 from tests.servers import Database, Topics
 
 PARTITIONS = 2
@@ -91,7 +91,7 @@ def test_a_new_topic_of_the_name_is_read_once_the_operator_says_so(
     ] * PARTITIONS
     assert sum(row["persisted_total"] for row in logged) == 40
     wait_for(lambda: unpublished(database) == 0, "dead letters and acks of both topics published")
-    acks = [json.loads(value or b"") for _, value, _ in consume_all(topics, ack_topic(topics.settings, "success"), 4)]
+    acks = [json.loads(value or b"") for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success"))]
     assert {ack["topic_id"] for ack in acks} == {logged[0]["topic_id"], logged[0]["new_topic_id"]}
 
 
@@ -146,7 +146,7 @@ def test_acks_that_a_chapter_left_are_published_after_it_was_closed(
     operator.json("offsets", "restart", "--from", "latest", *everything, "--reason", "skip it all", "--yes")
     with running("ingestion_service", ingestion(topics, database)):
         wait_for(lambda: unpublished(database) == 0, "published")
-    acks = [json.loads(value or b"") for _, value, _ in consume_all(topics, ack_topic(topics.settings, "success"), 1)]
+    acks = [json.loads(value or b"") for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success"))]
     assert [(ack["partition"], ack["first_offset"]) for ack in acks if ack["partition"] == left[0][0]] == [left[0]]
 
 
@@ -202,6 +202,8 @@ def test_a_topic_that_is_gone_is_shown_and_cannot_be_restarted(
     name = topics.settings.topic_readings
     admin = kafka.admin(topics.settings)
     admin.delete_topics([name], operation_timeout=10)[name].result()
+    # The broker confirms it before its own metadata shows it.
+    wait_for(lambda: name not in admin.list_topics(timeout=10).topics, "topic deleted")
     done = operator.run("offsets")
     assert done.exit_code == 1
     assert done.stdout.count("topic_gone: Kafka has no such partition → make the topic again") == PARTITIONS

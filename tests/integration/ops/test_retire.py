@@ -8,7 +8,7 @@ from ops.offsets import retire
 from shared.topics import ack_topic
 from tests.integration.ops.remade import recreate
 from tests.operator import Operator
-from tests.pipeline import assert_accounts, caught_up, consume_all, event, ingestion, produce, running, wait_for
+from tests.pipeline import assert_accounts, caught_up, consume_whole, event, ingestion, produce, running, wait_for
 from tests.servers import Database, Topics
 
 RETIRE = ("offsets", "retire", "--partition", "1", "--reason", "made smaller", "--yes")
@@ -75,13 +75,13 @@ def test_what_it_left_is_told_by_a_service_that_runs_or_it_stays(
         wait_for(lambda: operator.json("offsets", status=1)[0]["owner"] is not None, "claimed")
         (done,) = operator.json(*RETIRE)
         assert (done["unpublished_acks"], done["unpublished_dead_letters"]) == (0, 0)
-    acks = [json.loads(value or b"") for _, value, _ in consume_all(topics, ack_topic(topics.settings, "success"), 1)]
+    acks = [json.loads(value or b"") for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success"))]
     with database.connect() as connection:
         read = connection.execute("SELECT next_offset FROM offset_decisions WHERE action = 'retire'").fetchone()
     assert read == (max((ack["last_offset"] + 1 for ack in acks if ack["partition"] == 1), default=0),)
     with database.connect() as connection:
         stored = connection.execute("SELECT value FROM dead_letters").fetchall()
-    letters = consume_all(topics, topics.settings.topic_dead_letters, len(stored))
+    letters = consume_whole(topics, topics.settings.topic_dead_letters)
     assert {value for (value,) in stored} <= {value for _, value, _ in letters}
     assert operator.json("reconcile")["ok"]
 

@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition
 from shared import kafka
 from tests import aggregated
 from tests.operator import Operator
-from tests.pipeline import Service, caught_up, ingestion, produce, running, wait_for
+from tests.pipeline import Service, caught_up, ingestion, produce, running, told, wait_for
 from tests.servers import Database, Topics
 
 BEGIN = int(time.time()) // 60 * 60 - 86_400 * 2 - 3_600 * 3  # its hour is closed
@@ -25,7 +25,8 @@ def service(topics: Topics, database: Database) -> Iterator[Service]:
     values = [event(f"d{i % 4}", i, i / 2) for i in range(12)]
     produce(topics, [*values, b"poison\x1b[31m"], [f"d{i % 4}".encode() for i in range(12)] + [b"d0"])
     with running("ingestion_service", ingestion(topics, database, BATCH_LINGER_MS=10)) as started:
-        wait_for(lambda: caught_up(topics, database), "caught up")
+        # A trace says whether acks have left, so that two of them differ while they leave.
+        wait_for(lambda: caught_up(topics, database) and told(database), "caught up, and told")
         yield started
 
 

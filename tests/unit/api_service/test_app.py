@@ -13,7 +13,7 @@ def test_alive_without_a_database_but_not_ready(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.elapsed.total_seconds() < 1.5
+    assert answer.elapsed.total_seconds() < 2.5  # a second, on a busy machine
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["errors"][0]["field"] == "database"
 

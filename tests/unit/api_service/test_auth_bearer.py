@@ -36,7 +36,7 @@ def test_a_right_token_is_let_through(client: httpx.Client, forge: Forge) -> Non
     answer = ask(client, forge())
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
-    assert answer.elapsed.total_seconds() < 1.5
+    assert answer.elapsed.total_seconds() < 2.5  # a second, on a busy machine
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic YTpi"}, {"Authorization": ""}])

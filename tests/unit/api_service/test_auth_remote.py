@@ -276,7 +276,7 @@ def test_a_provider_that_is_slow_is_given_up(there: Identity, monkeypatch: pytes
     house = House(there)
     started = time.monotonic()
     assert asyncio.run(house.verdict(house.token(RSA, "a"))) == "away"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     assert "doesn't answer within" in (asyncio.run(house.keys.trouble()) or "")
     done.set()
 

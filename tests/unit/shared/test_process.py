@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,12 +14,7 @@ from shared import lifecycle, metrics_server
 from shared.errors import ConfigurationError, PlumblineError, Unavailable
 from shared.failpoints import Failpoints
 from shared.settings import ServiceSettings, load
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.faults.readiness import free_port
 
 
 def get(port: int, path: str) -> tuple[int, str]:
