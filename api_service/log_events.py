@@ -55,8 +55,7 @@ EVENTS = (
         "same.", "Allow the API's user to describe the topic's configuration.", ("reason",),
     ),
     LogEvent(
-        "producer_replaced", "error", "Kafka's client failed for good, or is the only one that Kafka doesn't answer; "
-        "the events on their way were answered with 503, and a new one sends.", "Look at the broker's log.",
-        ("reason",),
+        "producer_replaced", "error", "Kafka's client failed for good; the events on their way were answered with "
+        "503, and a new one sends.", "Look at the broker's log.", ("reason",),
     ),
 )  # fmt: skip

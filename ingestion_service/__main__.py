@@ -5,7 +5,7 @@ import sys
 import threading
 import uuid
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 from prometheus_client import CollectorRegistry
 
 from ingestion_service.catalogue import Catalogue
@@ -29,6 +29,7 @@ from shared.topics import DEAD_LETTER_BYTES
 _log = log.get(__name__)
 _WRITER_STOP_S = 1.0
 _RELAY_STOP_S = 3.0
+_LEAVE_S = 3.0
 
 
 def main() -> int:
@@ -55,13 +56,12 @@ def main() -> int:
     Topic(kafka.admin(settings), settings.topic_readings).check()
     # Until here a signal just ends us.
     with lifecycle.stop_event() as stop, tracing.configured("ingestion", settings):
-        while not stop.is_set():
-            run(settings, conninfo, failpoints, stop)
+        run(settings, conninfo, failpoints, stop)
     return 0
 
 
 def run(settings: IngestionSettings, conninfo: str, failpoints: Failpoints, stop: threading.Event) -> None:
-    """One ingestion, until `stop`, or until one of its Kafka clients must be made anew: it then is as after a crash.
+    """One process's ingestion, until `stop`; begins again in a new one when a Kafka client can't be used any more.
 
     Raises:
         PlumblineError: it can't go on.
@@ -102,17 +102,31 @@ def run(settings: IngestionSettings, conninfo: str, failpoints: Failpoints, stop
         try:
             with lifeline.watched(lifeline.of(settings, consumer, producer, admin)) as cut:
                 loop.run(lambda: stop.is_set() or cut.is_set())
-                if cut.is_set():
-                    _log.error("kafka_clients_renewed")
         finally:
             watch.close(0)
             writer.close(_WRITER_STOP_S)
             relay.close(_RELAY_STOP_S)
-            try:
-                consumer.close()
-            except KafkaException as error:
-                _log.warning("group_not_left", error=reason(error))
+            _leave(consumer)
             _log.info("stopped")
+        if cut.is_set() and not stop.is_set():
+            _log.error("started_again", reason="Kafka answers others, but not us")
+            lifecycle.again()  # here, for to free such a client can take for ever
+
+
+def _leave(consumer: Consumer) -> None:
+    """Leaves the group, or goes away without: a client that nobody answers may never come back from that."""
+
+    def close() -> None:
+        try:
+            consumer.close()
+        except KafkaException as error:
+            _log.warning("group_not_left", error=reason(error))
+
+    closing = threading.Thread(target=close, name="leave", daemon=True)
+    closing.start()
+    closing.join(_LEAVE_S)
+    if closing.is_alive():
+        _log.warning("group_not_left", error=f"no answer within {_LEAVE_S:.0f} s")
 
 
 if __name__ == "__main__":

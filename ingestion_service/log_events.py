@@ -35,8 +35,9 @@ EVENTS = (
         "Look at the broker if it lasts.", ("error", "partition"),
     ),
     LogEvent(
-        "kafka_clients_renewed", "error", "Kafka answers others, but not us any more: ingestion begins anew, and goes "
-        "on from what is stored.", "Nothing, unless it repeats: then look for what cuts connections to the brokers.",
+        "started_again", "error", "Kafka answers others, but not us any more: the process begins from its first line, "
+        "and goes on from what is stored.", "Nothing, unless it repeats: then look for what cuts connections to brokers.",
+        ("reason",),
     ),
     LogEvent(
         "offsets_not_mirrored", "debug", "Kafka didn't take the copy of our offsets that tools read; the database has "

@@ -1,5 +1,6 @@
 """A process from its first line to its exit status."""
 
+import os
 import signal
 import sys
 import threading
@@ -43,3 +44,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     sys.stderr.flush()
     sys.stdout.flush()
     sys.exit(status)
+
+
+def again() -> NoReturn:
+    """The same command in the same process, from its first line: what a C library can't let go of is gone."""
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  it is what was typed

@@ -7,11 +7,6 @@ EVENTS = (
         "delivery_failed", "error", "Kafka didn't take a record; further ones are counted, and summed up at the end.",
         "Look at Kafka, and send again: what is there twice counts as duplicate.", ("topic", "reason"),
     ),
-    LogEvent(
-        "producer_replaced", "error", "Kafka answers others, but not this client: what it held counts as not "
-        "delivered, and a new one sends.", "If it repeats, look for what cuts connections to the brokers.",
-        ("count",),
-    ),
     LogEvent("draining", "info", "The run is over; what waits is still sent.", "", ("status",)),
     LogEvent(
         "endpoint_rests", "warning", "An API failed; another one is used, or this one again later.",

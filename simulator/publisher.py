@@ -7,7 +7,7 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from shared import kafka, lifeline, log, tracing
+from shared import kafka, log, tracing
 from shared.errors import ConfigurationError, PlumblineError
 from shared.settings import TopicSettings
 from simulator.http.delivery import Delivery
@@ -20,7 +20,6 @@ CONNECT_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 20.0
 # Enough for librdkafka to fill its batches while the next records are made; well below its queue's limit.
 _IN_FLIGHT = 200_000
-_STALLED_S = 3.0  # Kafka that has taken nothing for so long is asked whether it is there
 # confluent-kafka marks what is local to the client with an underscore; it is public all the same.
 _QUEUE_FULL: int = KafkaError._QUEUE_FULL  # noqa: SLF001
 
@@ -63,9 +62,8 @@ class KafkaPublisher:
         self._failed = 0
         self._reason = ""
         self._stopped_at: float | None = None
-        self._left = 0  # have left the client, one way or the other
-        self._moved = self._looked = 0.0  # when one last did, or there was none; when we last asked about it
-        self._connect()
+        # Only failures come back from C to Python.
+        self._producer = kafka.producer(settings, delivery_report_only_error=True, linger_ms=50)
         self._check_topic()
 
     def publish(self, records: Sequence[Record]) -> None:
@@ -76,16 +74,13 @@ class KafkaPublisher:
 
     def _publish(self, records: Sequence[Record], headers: Sequence[tuple[str, str]]) -> None:
         waiting: list[Record] = [record | {"headers": headers} for record in records] if headers else list(records)
+        self._given += len(waiting)
         while waiting and self._stopping_s() < DRAIN_TIMEOUT_S:
             if len(self._producer) + len(waiting) <= _IN_FLIGHT or not len(self._producer):
                 produce = kafka.produce_each if headers else Producer.produce_batch
                 produce(self._producer, self._topic, waiting, on_delivery=self._delivered)
-                self._given += len(waiting)
                 waiting = [record for record in waiting if self._refused(record)]
-                self._given -= len(waiting)
             self._producer.poll(0.1 if waiting else 0)
-            self._renew()
-        self._given += len(waiting)
         self._failed += len(waiting)
         self._tell()
 
@@ -113,25 +108,6 @@ class KafkaPublisher:
         accepted = self._given - self._failed - len(self._producer)
         self._metrics.accepted.inc(max(0, accepted - self._told))
         self._told = max(self._told, accepted)
-
-    def _renew(self) -> None:
-        """Another client, when Kafka answers everyone but this one; what it holds is not delivered."""
-        now, left = time.monotonic(), self._given - len(self._producer)
-        if left > self._left or not len(self._producer):
-            self._left, self._moved = left, now
-        if now - self._moved < _STALLED_S or now - self._looked < lifeline.EVERY_S:
-            return
-        self._looked = now
-        if self._lifeline.cut(now):
-            _log.error("producer_replaced", count=len(self._producer))
-            self._producer.purge()
-            self._producer.flush(1.0)
-            self._connect()
-
-    def _connect(self) -> None:
-        # Only failures come back from C to Python.
-        self._producer = kafka.producer(self._settings, delivery_report_only_error=True, linger_ms=50)
-        self._lifeline = lifeline.of(self._settings, self._producer)
 
     def _stopping_s(self) -> float:
         """How long ago a stop was noticed, in seconds; 0 without one."""

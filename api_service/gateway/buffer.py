@@ -65,20 +65,12 @@ class Buffer:
     def _found(self, positions: Sequence[Position]) -> list[Waiting]:
         if self._backlog is None:
             self._backlog = Backlog(self._settings)
-        try:
-            return self._backlog.look(positions)
-        except (KafkaException, TimeoutError):
-            self._forget()  # its clients may never be answered again (shared/lifeline.py)
-            raise
+        return self._backlog.look(positions)
 
     def _close(self) -> None:
         self._thread.shutdown()
-        self._forget()
-
-    def _forget(self) -> None:
         if self._backlog is not None:
             self._backlog.close()
-            self._backlog = None
 
 
 def answer(topic: str, found: Sequence[Waiting], now: float) -> dict[str, Any]:

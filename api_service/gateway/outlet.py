@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from api_service.gateway.metrics import GatewayMetrics
 from api_service.problems import Problem, unavailable
 from api_service.settings import ApiSettings
-from shared import kafka, lifeline, log, tracing
+from shared import kafka, log, tracing
 from shared.tracing import Attributes, Kind
 
 _POLL_S = 0.001
@@ -69,14 +69,10 @@ class Outlet:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """The producer is there in the block; Kafka needn't be."""
-        self._add()
-        watch = asyncio.create_task(self._watch())
+        self._producers = [self._made()]
         try:
             yield
         finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
             await asyncio.to_thread(self._producers[-1].flush, _CLOSE_S)
 
     def hold(self, size: int) -> None:
@@ -160,33 +156,24 @@ class Outlet:
     def _failed(self, error: KafkaError) -> None:
         self._metrics.failures.labels(error.name()).inc()
         if error.fatal() and len(self._producers) == 1:  # others that were on their way fail like the first
-            self._replace(error.str())
+            self._replace(error)
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(lifeline.EVERY_S)
-            line = self._line
-            if await asyncio.to_thread(line.cut, time.monotonic()) and line is self._line:
-                self._replace("Kafka answers others, but not this client")
-
-    def _replace(self, reason: str) -> None:
-        """The producer sends nothing any more: what it has in flight fails."""
-        _log.error("producer_replaced", reason=reason)
+    def _replace(self, error: KafkaError) -> None:
+        """A producer with a fatal error sends nothing any more: what it has in flight fails."""
+        _log.error("producer_replaced", reason=error.str())
         self._producers[-1].purge()
-        self._add()
+        self._producers = [*self._producers, self._made()]
 
     def _busy(self, what: str) -> Problem:
         self._metrics.busy.labels(what).inc()
         return unavailable("Kafka doesn't take events fast enough, or not at all; nothing was accepted.")
 
-    def _add(self) -> None:
+    def _made(self) -> Producer:
         settings = self._settings
-        producer = kafka.producer(
+        return kafka.producer(
             settings,
             linger_ms=_LINGER_MS,
             message_timeout_ms=int(settings.gateway_timeout_seconds * 1000),
             message_max_bytes=2 * settings.max_event_bytes + 65_536,
             queue_buffering_max_messages=2 * settings.gateway_queue_events + settings.max_events_per_request,
         )
-        self._producers = [*self._producers, producer]
-        self._line = lifeline.of(settings, producer)

@@ -31,12 +31,11 @@ class Topic:
         self._limit_asked = 0.0
         self._id: str | None = None
         self._trouble: str | None = _AWAY
-        self._admin: AdminClient | None = None
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """It is asked for in the block."""
-        watch = asyncio.create_task(self._watch())
+        watch = asyncio.create_task(self._watch(kafka.admin(self._settings)))
         try:
             yield
         finally:
@@ -58,9 +57,9 @@ class Topic:
         """Why Kafka can't be used, with the fix; None: it answered a moment ago."""
         return self._trouble
 
-    async def _watch(self) -> None:
+    async def _watch(self, admin: AdminClient) -> None:
         while True:
-            found = await asyncio.to_thread(self._asked)
+            found = await asyncio.to_thread(self._asked, admin)
             if found != self._trouble:
                 if found is None:
                     _log.info("kafka_ready")
@@ -69,9 +68,7 @@ class Topic:
             self._trouble = found
             await asyncio.sleep(_EVERY_S)
 
-    def _asked(self) -> str | None:
-        """With a new client after each failure: the old one may never be answered again (shared/lifeline.py)."""
-        admin, self._admin = self._admin or kafka.admin(self._settings), None
+    def _asked(self, admin: AdminClient) -> str | None:
         topic = self._settings.topic_readings
         try:
             asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
@@ -80,7 +77,6 @@ class Topic:
             return _AWAY
         except KafkaException as error:
             return f"{error.args[0].str()} → start it and make its topics (`plumbline up`), or set KAFKA_*"
-        self._admin = admin
         return self._too_small(admin)
 
     def _too_small(self, admin: AdminClient) -> str | None:

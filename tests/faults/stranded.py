@@ -13,10 +13,11 @@ _run = service.run
 
 
 def stranded(settings: IngestionSettings, conninfo: str, failpoints: Failpoints, stop: threading.Event) -> None:
-    """The first run."""
-    service.run = _run
-    with deaf.first(os.environ["STRANDED"]):
-        _run(settings, conninfo, failpoints, stop)
+    """Of the process's lives, the first."""
+    if not (kind := os.environ.pop("STRANDED", "")):
+        return _run(settings, conninfo, failpoints, stop)
+    with deaf.first(kind):
+        return _run(settings, conninfo, failpoints, stop)
 
 
 if __name__ == "__main__":

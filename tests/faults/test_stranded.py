@@ -1,4 +1,4 @@
-"""A Kafka client that nobody answers any more is made anew, and nothing is lost or counted twice."""
+"""An ingestion whose Kafka client nobody answers begins again, and nothing is lost or counted twice."""
 
 import signal
 
@@ -15,11 +15,11 @@ def test_ingestion_begins_anew(scene: Scene, kind: str) -> None:
     environment = ingestion(scene.topics, scene.database, METRICS_PORT=0)
     with running("tests.faults.stranded", environment, {"STRANDED": kind}) as service, scene.load():
         scene.strike()
-        wait_for(lambda: "kafka_clients_renewed" in service.output(), "the client being given up")
+        wait_for(lambda: "started_again" in service.output(), "the client being given up")
         scene.healed()
         scene.recovered()
         scene.verdict(f"a Kafka client that hears nothing: {kind}").survived()
-        assert service.output().count("kafka_clients_renewed") == 1
+        assert service.output().count("started_again") == 1
         service.send(signal.SIGTERM)
         assert service.wait(15) == 0
     assert caught_up(scene.topics, scene.database)

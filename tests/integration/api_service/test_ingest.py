@@ -26,7 +26,6 @@ from api_service.app import create_app
 from api_service.gateway.outlet import Outlet
 from api_service.settings import ApiSettings
 from shared import kafka
-from tests import deaf
 from tests.answering import SECRET, api_settings
 from tests.pipeline import consume_all, event, high_watermarks, wait_for
 from tests.servers import Database, Topics
@@ -217,13 +216,6 @@ def test_clients_that_hang_up_before_their_answer_leave_nothing_counted(settings
             return gateway.idle() and there == accepted > 0 and accepted % 50 == 0
 
         wait_for(settled, "nothing of any request being kept, and all that was accepted being in Kafka")
-
-
-def test_a_producer_that_alone_is_not_answered_is_replaced(settings: ApiSettings, topics: Topics) -> None:
-    with deaf.first("producer"), opened(settings, topics, gateway_timeout_seconds=1) as gateway:
-        assert gateway.send(event("a", 1, m=1.0)).status_code == 503
-        wait_for(lambda: gateway.send(event("a", 1, m=1.0)).status_code == 202, "events being accepted")
-        assert gateway.in_kafka() == [(b"a", event("a", 1, m=1.0))]
 
 
 def test_a_topic_that_takes_smaller_records_than_we_is_no_topic_for_us(settings: ApiSettings, topics: Topics) -> None:
