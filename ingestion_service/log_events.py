@@ -36,7 +36,7 @@ EVENTS = (
     ),
     LogEvent(
         "started_again", "error", "Kafka answers others, but not us any more: the process begins from its first line, "
-        "and goes on from what is stored.", "Nothing, unless it repeats: then look for what cuts connections to brokers.",
+        "and goes on from what is stored.", "If it repeats, look for what cuts connections to brokers.",
         ("reason",),
     ),
     LogEvent(
