@@ -136,7 +136,7 @@ def test_the_whole_stack_runs_and_a_killed_service_comes_back_on_its_port(make_h
     assert api.get(values, token, "/devices")["rows"] == [], "the same address, and the token is still good"
     if not monitoring.missing():
         services = {"ingestion", "aggregation", "api"}
-        assert process.until(lambda: targets(values) == dict.fromkeys({*services, "node", "prometheus"}, "up"), 20)
+        assert process.until(lambda: targets(values) == dict.fromkeys({*services, "node", "prometheus"}, "up"), 60)
     assert plumbline(home, "reconcile").returncode == 0
     assert plumbline(home, "verify").returncode == 0
     assert plumbline(home, "down").returncode == 0

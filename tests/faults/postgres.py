@@ -13,6 +13,8 @@ from tests.backend import Backend, Stack
 from tests.pipeline import wait_for
 from tests.servers import Database
 
+_BEGINS_ANEW = "all server processes terminated; reinitializing"
+
 
 class Server:
     """One cluster. `values` are the variables of its stack.env."""
@@ -41,8 +43,10 @@ class Server:
 
     def kill_backend_of(self, database: Database) -> None:
         """kill -9 of the backend that writes for ingestion: the others are ended, and the log is recovered."""
+        begun = self.log().count(_BEGINS_ANEW)
         self._stack.kill("postgres", writer_of(database))
-        wait_for(lambda: not self.answers(), "the server ends all sessions")
+        # It may answer again before anybody has looked.
+        wait_for(lambda: self.log().count(_BEGINS_ANEW) > begun, "the server ends all sessions")
         wait_for(self.answers, "the server has recovered")
 
     def log(self) -> str:

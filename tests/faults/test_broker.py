@@ -10,7 +10,7 @@ import pytest
 from tests import servers
 from tests.faults import readiness
 from tests.faults.broker import Broker
-from tests.faults.scene import NOTICED_S, Scene
+from tests.faults.scene import Scene
 from tests.faults.verdict import Verdict
 from tests.operator import Operator
 from tests.pipeline import caught_up, wait_for
@@ -63,7 +63,7 @@ def set_back(scene: Scene, kafka: Broker, operator: Operator) -> Verdict:
     scene.strike()
     kafka.restore()
     with scene.service(METRICS_PORT=port):
-        scene.awaits(lambda: len(readiness.problems(port)) == 2, "both partitions stand still", NOTICED_S)
+        scene.awaits(lambda: len(readiness.problems(port)) == 2, "both partitions stand still")
         with scene.load(first=2 * OTHER) as new:
             wait_for(scene.outgrown, "every lost offset has a new record")
             if scene.stands_still(port, {0, 1}, "truncated"):
@@ -71,8 +71,8 @@ def set_back(scene: Scene, kafka: Broker, operator: Operator) -> Verdict:
                 operator.json("offsets", "skip", "--to", "latest", *both, "--reason", "the disk was old", "--yes")
                 new.accepted.gone = {partition: range(offset) for partition, offset in scene.positions().items()}
             scene.healed()
-            scene.recovered(NOTICED_S)
-            return scene.verdict("broker comes back with an older disk", NOTICED_S, told=False)
+            scene.recovered()
+            return scene.verdict("broker comes back with an older disk", told=False)
 
 
 def read(scene: Scene, **shape: int) -> None:

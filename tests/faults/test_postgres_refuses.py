@@ -138,7 +138,7 @@ def refused(scene: Scene, states: list[str], at: str) -> Verdict:
             scene.strike()
             with scene.database.connect() as connection:
                 connection.execute("INSERT INTO refusal VALUES (%s)", [state])
-                scene.awaits(attempted(one, state, 3), f"three attempts with {state}", 15)
+                scene.awaits(attempted(one, state, 3), f"three attempts with {state}")
                 connection.execute("DELETE FROM refusal")
             scene.healed()
             if one.service.status is not None:

@@ -10,7 +10,7 @@ from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from shared import kafka
 from tests.faults import readiness
-from tests.faults.scene import NOTICED_S, Scene
+from tests.faults.scene import Scene
 from tests.faults.verdict import Verdict
 from tests.operator import Operator
 from tests.pipeline import high_watermarks, wait_for
@@ -50,8 +50,8 @@ def recreated(scene: Scene, operator: Operator, *, while_down: bool) -> Verdict:
                 old.accepted.gone = {partition: range(offset, FOREVER) for partition, offset in read.items()}
                 operator.json("offsets", "restart", "--all", "--reason", "made again", "--yes")
             scene.healed()
-            scene.recovered(NOTICED_S)
-            return scene.verdict(f"topic made again while {'down' if while_down else 'running'}", NOTICED_S)
+            scene.recovered()
+            return scene.verdict(f"topic made again while {'down' if while_down else 'running'}")
 
 
 def make_again(topics: Topics) -> None:
@@ -87,7 +87,7 @@ def overtaken(scene: Scene, operator: Operator, *, while_down: bool) -> Verdict:
             load.accepted.gone = {OVERTAKEN: range(scene.positions()[OVERTAKEN], low)}
             operator.json("offsets", "skip", "--to", "earliest", "--all", "--reason", "retention", "--yes")
         scene.healed()
-        scene.recovered(NOTICED_S)
+        scene.recovered()
         return scene.verdict(f"records deleted before they were read, while {'down' if while_down else 'running'}")
 
 
