@@ -18,9 +18,9 @@ def row_of(page: Page, start: int) -> str:
     return f'#table tbody tr:has(time[datetime="{iso}"])'
 
 
-def send(site: Site, device: str, second: int, value: float) -> None:
+def send(site: Site, device: str, second: float, value: float) -> None:
     """An event, as ingestion stores one."""
-    site.warehouse.add([(device, second * MICROS, {"level": value})])
+    site.warehouse.add([(device, round(second * MICROS), {"level": value})])
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_new_events_come_without_a_reload(visitor: Visitor, served: Site) -> Non
     expect(rows).to_have_count(2)
     row = page.locator(row_of(page, second - second % 60))
     expect(row.locator("td").nth(2)).to_have_text("1")
-    send(served, "tank-1", second - second % 60, 13.5)
+    send(served, "tank-1", second + 0.001, 13.5)
     expect(row.locator("td").nth(2)).to_have_text("2")
     assert sum(url.endswith("/web/app.js") for url in visitor.requests) == 1
 
