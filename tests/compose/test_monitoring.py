@@ -77,6 +77,9 @@ def test_replicas_are_found_and_a_service_that_is_gone_is_told(
     wait_for(lambda: len(prometheus.ask('up{job="plumbline"}')) == 3, "those that are gone are no targets any more")
     assert prometheus.ask('max_over_time(ALERTS{alertstate="firing"}[10m])') == []
 
+    # A younger one takes what it doesn't find for what has yet to come up with it.
+    grown = 'time() - process_start_time_seconds{job="prometheus"} > 120'
+    wait_for(lambda: bool(prometheus.ask(grown)), "Prometheus knows who is there", 130)
     stack.compose("stop", "ingestion")
     began = monotonic()
     wait_for(lambda: prometheus.firing() == {"PlumblineServiceDown"}, "the alert fires")
