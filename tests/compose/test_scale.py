@@ -35,7 +35,10 @@ def test_three_ingestions_and_two_apis(stack: Stack, measured: Report) -> None:
         scene.flows()
     found = account.judge(stack, scene.client, scene.prefix, scene.sender.stop(), scene.probe)
     assert (found.lost, found.doubled, found.problems) == (0, 0, [])
-    assert set(scene.probe.answers) == {"202"}
+    # What an API had in its hands when it was stopped is for its sender to send again (docs/containers.md).
+    others = {status: count for status, count in scene.probe.answers.items() if status != "202"}
+    assert others.keys() <= {"502", "503"}
+    assert sum(others.values()) <= 2
 
 
 @pytest.mark.parametrize("many", [1, 3])
