@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -19,7 +20,7 @@ from shared.settings import TopicSettings
 Client = Consumer | Producer | AdminClient
 Ask = Callable[[], bool]
 
-EVERY_S = 2.0
+_EVERY_S = 2.0
 _ANSWER_S = 1.0
 _PATIENCE_S = 8.0  # one that is well is back long before: it tries to connect every two or three seconds
 
@@ -32,7 +33,7 @@ class Lifeline:
         self._alone: dict[int, float] = {}  # since when others are answered, but this client isn't
 
     def cut(self, now: float) -> bool:
-        """Whether some client must be made anew, at `now` (monotonic seconds). Takes a second where nobody answers."""
+        """Whether some client must be made anew, at `now` (monotonic s). Takes two seconds while Kafka is away."""
         silent: list[int] = []
         for number, ask in enumerate(self._asks):
             if not ask():
@@ -46,10 +47,10 @@ class Lifeline:
 def of(settings: TopicSettings, *clients: Client) -> Lifeline:
     """That of these clients."""
 
-    def asking(client: Client) -> Ask:
-        return lambda: _answered(client, settings.topic_readings)
-
-    return Lifeline([asking(client) for client in clients], lambda: asking(kafka.admin(settings))())
+    topic = settings.topic_readings
+    return Lifeline(
+        [partial(_answered, client, topic) for client in clients], lambda: _answered(kafka.admin(settings), topic)
+    )
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def watched(lifeline: Lifeline) -> Iterator[threading.Event]:
     cut, ending = threading.Event(), threading.Event()
 
     def watch() -> None:
-        while not ending.wait(EVERY_S) and not cut.is_set():
+        while not ending.wait(_EVERY_S) and not cut.is_set():
             if lifeline.cut(time.monotonic()):
                 cut.set()
 

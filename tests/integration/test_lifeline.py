@@ -31,10 +31,8 @@ def test_nobody_is_given_up_while_kafka_is_away(topics: Topics) -> None:
         assert not line.cut(100.0)
 
 
-def test_the_thread_tells(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifeline, "EVERY_S", 0.05)
-    answers = iter([False])
-    line = lifeline.Lifeline([lambda: next(answers, False)], lambda: True)
+def test_the_thread_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifeline, "_EVERY_S", 0.05)
     monkeypatch.setattr(lifeline, "_PATIENCE_S", 0.2)
-    with lifeline.watched(line) as cut:
+    with lifeline.watched(lifeline.Lifeline([lambda: False], lambda: True)) as cut:
         wait_for(cut.is_set, "the client being given up", 5)

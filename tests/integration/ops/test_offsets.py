@@ -21,7 +21,7 @@ from shared.errors import PlumblineError, Unavailable
 from shared.topics import ack_topic
 from tests.integration.ops.remade import recreate
 from tests.operator import Operator
-from tests.pipeline import Service, caught_up, consume_whole, event, ingestion, produce, running, wait_for
+from tests.pipeline import Service, caught_up, consume_whole, event, ingestion, produce, running, told, wait_for
 from tests.servers import Database, Topics
 
 PARTITIONS = 2
@@ -90,19 +90,9 @@ def test_a_new_topic_of_the_name_is_read_once_the_operator_says_so(
         ("restart", "made again", "topic_recreated")
     ] * PARTITIONS
     assert sum(row["persisted_total"] for row in logged) == 40
-    wait_for(lambda: unpublished(database) == 0, "dead letters and acks of both topics published")
+    wait_for(lambda: told(database), "dead letters and acks of both topics published")
     acks = [json.loads(value or b"") for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success"))]
     assert {ack["topic_id"] for ack in acks} == {logged[0]["topic_id"], logged[0]["new_topic_id"]}
-
-
-def unpublished(database: Database) -> int:
-    with database.connect() as connection:
-        row = connection.execute(
-            "SELECT (SELECT count(*) FROM dead_letters WHERE published_at IS NULL)"
-            " + (SELECT count(*) FROM kafka_offsets WHERE acked_offset < next_offset)"
-            " + (SELECT count(*) FROM offset_decisions WHERE acked_offset < next_offset)"
-        ).fetchone()
-    return int(row[0]) if row else -1
 
 
 def test_reading_again_doubles_nothing_and_the_counters_stay_exact(
@@ -112,7 +102,7 @@ def test_reading_again_doubles_nothing_and_the_counters_stay_exact(
     assert [each["new_offset"] for each in made] == [0, 0]
     wait_for(lambda: caught_up(topics, database), "read again")
     assert totals(database) == {"persisted": 40, "duplicate": 42, "dead_letter": 2, "events": 40, "dead_letters": 2}
-    wait_for(lambda: unpublished(database) == 0, "acks of both chapters published")
+    wait_for(lambda: told(database), "acks of both chapters published")
 
 
 def test_retention_that_overtook_is_skipped_by_decision(operator: Operator, topics: Topics, database: Database) -> None:
@@ -145,7 +135,7 @@ def test_acks_that_a_chapter_left_are_published_after_it_was_closed(
     everything = [f"--partition={partition}" for partition in range(PARTITIONS)]
     operator.json("offsets", "restart", "--from", "latest", *everything, "--reason", "skip it all", "--yes")
     with running("ingestion_service", ingestion(topics, database)):
-        wait_for(lambda: unpublished(database) == 0, "published")
+        wait_for(lambda: told(database), "published")
     acks = [json.loads(value or b"") for _, value, _ in consume_whole(topics, ack_topic(topics.settings, "success"))]
     assert [(ack["partition"], ack["first_offset"]) for ack in acks if ack["partition"] == left[0][0]] == [left[0]]
 
